@@ -1,0 +1,50 @@
+"""Who takes part, and who holds which examples."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from torch import Tensor
+
+from fedrobust.core.component import Component
+
+__all__ = ["Federation", "Indices", "Partition"]
+
+Indices = npt.NDArray[np.int64]
+
+
+class Partition(Component):
+    """A way to split training examples among clients."""
+
+    @abstractmethod
+    def split(
+        self, y: Indices, num_clients: int, rng: np.random.Generator, groups: Indices | None
+    ) -> list[Indices]:
+        """Return the examples of each client.
+
+        Args:
+            y: ``[N]`` labels of the training examples.
+            num_clients: how many clients to split them among.
+            rng: the only source of randomness.
+            groups: ``[N]`` the natural client of each example, where the data have one.
+
+        Returns:
+            One array of example indices a client, disjoint, none of them empty.
+
+        Raises:
+            DataError: if the examples cannot be split like that.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class Federation:
+    """Who holds which examples."""
+
+    shards: Sequence[Tensor]  # client i holds the training examples with indices shards[i] [n_i]
+
+    @property
+    def num_clients(self) -> int:
+        """How many clients there are."""
+        return len(self.shards)
