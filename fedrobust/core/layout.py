@@ -34,7 +34,7 @@ class Layout(NamedTuple):
 
     def unflatten(self, vector: Tensor) -> dict[str, Tensor]:
         """Return named views of a vector ``[d]``."""
-        pieces = vector.split([shape.numel() for shape in self.shapes.values()])
+        pieces = torch.split(vector, [shape.numel() for shape in self.shapes.values()])
         return {n: v.view(s) for (n, s), v in zip(self.shapes.items(), pieces, strict=True)}
 
     def vector_of(self, model: nn.Module) -> Tensor:
