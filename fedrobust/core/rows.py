@@ -1,0 +1,67 @@
+"""Arithmetic on the rows of an ``[n, d]`` matrix of updates.
+
+Lengths and distances are accumulated in float64: a float32 square overflows beyond 1.8e19, and
+float32 Gram matrices lose the small distances between similar updates that rules live on.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+__all__ = ["clip", "cosines", "norms", "rank_mean", "squared_distances"]
+
+_COLUMNS = 1 << 16  # columns converted to float64 at a time
+_CANCELLED = 1e-8  # relative size below which a Gram distance has lost too many digits
+
+
+def norms(rows: Tensor) -> Tensor:
+    """Return the Euclidean norms ``[n]`` of the rows, in float64."""
+    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
+    return lengths
+
+
+def clip(rows: Tensor, max_norm: float) -> Tensor:
+    """Scale down every row longer than `max_norm` to that length."""
+    factors = (max_norm / norms(rows)).clamp(max=1.0).nan_to_num(nan=1.0)
+    return rows * factors.to(rows.dtype)[:, None]
+
+
+def cosines(rows: Tensor, vector: Tensor) -> Tensor:
+    """Return the cosine ``[n]`` between each row and ``[d]``; zero where one of them is zero."""
+    lengths = norms(rows) * torch.linalg.vector_norm(vector, dtype=torch.float64)
+    products = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    for start in range(0, rows.shape[1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        products += rows[:, block].double() @ vector[block].double()
+    return torch.where(lengths > 0, products / lengths, 0.0).clamp(-1.0, 1.0)
+
+
+def squared_distances(rows: Tensor) -> Tensor:
+    """Return the ``[n, n]`` squared distances between rows, in float64, zero on the diagonal.
+
+    By a Gram matrix in float64, around one of the rows, whose length is the median one: a single
+    huge row would drag a mean away from all others.  Pairs that nearly cancel are computed again
+    from their difference.
+    """
+    center = rows[norms(rows).argsort()[len(rows) // 2]]
+    gram = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
+    for start in range(0, rows.shape[1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        centered = rows[:, block].double() - center[block].double()
+        gram += centered @ centered.T
+    lengths = gram.diagonal()
+    distances = (lengths[:, None] + lengths - 2 * gram).clamp(min=0.0)
+    cancelled = distances <= _CANCELLED * (lengths[:, None] + lengths)
+    for i, j in cancelled.triu(diagonal=1).nonzero().tolist():
+        exact = (rows[i].double() - rows[j].double()).square().sum()
+        distances[i, j] = distances[j, i] = exact
+    return distances.fill_diagonal_(0.0)
+
+
+def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
+    """Return, for each coordinate ``[d]``, the mean of its values of rank `low` to `high` - 1."""
+    if rows.is_cuda:
+        return rows.sort(dim=0).values[low:high].mean(dim=0)
+    columns = np.sort(np.ascontiguousarray(rows.numpy().T), axis=1)  # [d, n]
+    mean = columns[:, low:high].mean(axis=1, dtype=np.float64)
+    return torch.from_numpy(mean).to(rows.dtype)

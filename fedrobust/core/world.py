@@ -1,0 +1,42 @@
+"""All that clients need to train: the same on one machine or on many."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from fedrobust.core.adversary import Adversary
+from fedrobust.core.behavior import Behavior
+from fedrobust.core.federation import Federation
+from fedrobust.core.task import Task
+from fedrobust.core.training import Training
+
+__all__ = ["World"]
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """What is learned, by whom, how, and who among them is hostile."""
+
+    task: Task
+    federation: Federation
+    training: Training
+    behaviors: tuple[Behavior, ...] = ()  # of honest clients, from the innermost out
+    adversaries: tuple[Adversary, ...] = ()
+    seed: int = 0
+
+    @cached_property
+    def controlled(self) -> Mapping[int, Adversary]:
+        """Which adversary controls a client; honest clients are absent."""
+        return {client: a for a in self.adversaries for client in a.clients}
+
+    def layers(self, client: int, round: int) -> dict[str, Behavior]:
+        """Return a client's behaviors in a round, from the innermost out.
+
+        The keys name the client's memories; a client keeps them while its adversary sleeps.
+        """
+        honest = {str(place): behavior for place, behavior in enumerate(self.behaviors)}
+        adversary = self.controlled.get(client)
+        if adversary is None or not adversary.is_active(round, self.seed):
+            return honest
+        beneath = honest if adversary.compliant else {}
+        return {**beneath, "attack": adversary.attack}
