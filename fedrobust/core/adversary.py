@@ -1,8 +1,8 @@
 """Who attacks: a method, the clients it controls, what it may see, and when it acts."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import ClassVar
+from typing import ClassVar, Self
 
 import torch
 from pydantic import BaseModel, Field, PositiveInt
@@ -108,3 +108,7 @@ class Adversary:
         return self.schedule.includes(
             round, seeds.generator(seed, Purpose.SCHEDULE, round, self.index)
         )
+
+    def for_task(self, num_classes: int, input_shape: tuple[int, ...]) -> Self:
+        """Return the adversary with its attack fitted to the data."""
+        return replace(self, attack=self.attack.for_task(num_classes, input_shape))

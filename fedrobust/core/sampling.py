@@ -1,0 +1,37 @@
+"""Who takes part in a round, and how many of them may be malicious."""
+
+from math import comb
+
+import torch
+
+__all__ = ["malicious_in_sample", "sample"]
+
+_RISK = 1e-3  # how often a round may hold more malicious clients than we expect
+
+
+def sample(clients: list[int], size: int, generator: torch.Generator) -> list[int]:
+    """Return `size` of the clients, drawn without replacement, in ascending order."""
+    drawn = torch.randperm(len(clients), generator=generator)[:size]
+    ordered = sorted(clients)
+    return sorted(ordered[i] for i in drawn.tolist())
+
+
+def malicious_in_sample(clients: int, malicious: int, sampled: int) -> int:
+    """Return how many malicious clients a round must be expected to hold.
+
+    The smallest f such that more than f of `sampled` clients, drawn without replacement from
+    `clients` of whom `malicious` are malicious, are malicious with probability at most 0.001:
+    a quantile of the hypergeometric distribution.
+
+    >>> malicious_in_sample(clients=100, malicious=20, sampled=100)
+    20
+    >>> malicious_in_sample(clients=100, malicious=20, sampled=20)
+    9
+    """
+    total = comb(clients, sampled)
+    beyond = total  # ways to draw more than f malicious clients
+    for f in range(min(malicious, sampled) + 1):
+        beyond -= comb(malicious, f) * comb(clients - malicious, sampled - f)
+        if beyond <= _RISK * total:
+            return f
+    return min(malicious, sampled)

@@ -1,0 +1,142 @@
+"""The Flower client: the one training loop, for one client or for a whole cohort."""
+
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+
+import torch
+from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
+from flwr.clientapp import ClientApp
+
+from fedrobust.core.cohort import Memories, train_cohort
+from fedrobust.core.world import World
+from fedrobust.errors import ConfigError
+from fedrobust.flower.records import Form, ModelRecord, from_tensors, to_tensors
+from fedrobust.flower.roster import IDENTIFY, PARTITION
+from fedrobust.scenario import Scenario
+
+__all__ = ["SCENARIO", "FedRobustApp", "app", "scenario_of"]
+
+SCENARIO = "scenario"  # where the run config holds a scenario, as TOML
+_MEMORY = "memory-"
+
+
+class FedRobustApp(ClientApp):
+    """Trains the clients of a world.
+
+    Args:
+        world: returns the world for a client's context; it is called once a message, so it
+            should remember what it built.
+    """
+
+    def __init__(self, world: Callable[[Context], World]) -> None:
+        super().__init__()
+        self._world = world
+        self.train()(self._train)
+        self.query(IDENTIFY)(self._identify)
+
+    def train_many(self, messages: Sequence[Message], contexts: Sequence[Context]) -> list[Message]:
+        """Train the receivers of `messages` together; replies are rows of one matrix."""
+        world = self._world(contexts[0])
+        layout = world.task.layout
+        form = Form.of(ModelRecord(layout, world.task.init()))
+        vectors = {id(m.content["arrays"]): _model(m, form) for m in messages}
+        starts = [vectors[id(m.content["arrays"])] for m in messages]
+        who = [int(context.node_config[PARTITION]) for context in contexts]
+        config = messages[0].content["config"]
+        assert isinstance(config, ConfigRecord)
+        memories = [_memories(context) for context in contexts]
+        updates, changed = train_cohort(
+            world,
+            starts[0] if len(vectors) == 1 else torch.stack(starts),
+            who,
+            memories,
+            int(config["server-round"]),  # type: ignore[arg-type]
+        )
+        everyone = len(who) == world.federation.num_clients
+        for context, memory in zip(contexts, changed, strict=True):
+            _keep(context, memory, share=everyone)
+        return [
+            Message(
+                RecordDict(
+                    {
+                        "arrays": ModelRecord(layout, start, updates, row),
+                        "metrics": MetricRecord(
+                            {"num-examples": len(world.federation.shards[who[row]])}
+                        ),
+                    }
+                ),
+                reply_to=message,
+            )
+            for row, (message, start) in enumerate(zip(messages, starts, strict=True))
+        ]
+
+    def _train(self, message: Message, context: Context) -> Message:
+        return self.train_many([message], [context])[0]
+
+    def _identify(self, message: Message, context: Context) -> Message:
+        identity = MetricRecord({PARTITION: int(context.node_config[PARTITION])})
+        return Message(RecordDict({"identity": identity}), reply_to=message)
+
+
+def scenario_of(context: Context) -> Scenario:
+    """Return the scenario in a context's run config; ConfigError if there is none."""
+    text = context.run_config.get(SCENARIO)
+    if not isinstance(text, str):
+        raise ConfigError(
+            f"The run config needs {SCENARIO!r}, a scenario as TOML text, not {text!r}."
+        )
+    return _parsed(text)
+
+
+@lru_cache(maxsize=4)
+def _parsed(text: str) -> Scenario:
+    from fedrobust.overrides import parsed
+
+    return Scenario.parse(parsed(text))
+
+
+@lru_cache(maxsize=4)
+def _built(scenario_text: str, attacks_allowed: bool) -> World:
+    world = _parsed(scenario_text).world()
+    if world.adversaries and not attacks_allowed:
+        raise ConfigError(
+            "This scenario has adversaries, and this node does not allow attacks. Its operator "
+            "can: flower-supernode --node-config 'allow-attack=true'."
+        )
+    return world
+
+
+def _deployed_world(context: Context) -> World:
+    """Return the world of a deployed node, on which attacks run only if its operator agrees."""
+    scenario_of(context)
+    allowed = context.node_config.get("allow-attack") is True
+    return _built(str(context.run_config[SCENARIO]), allowed)
+
+
+def _model(message: Message, form: Form) -> torch.Tensor:
+    record = message.content["arrays"]
+    if not isinstance(record, ArrayRecord) or form.fault(record):
+        raise ConfigError(
+            "The server's model has other arrays than this scenario's; run the same scenario and "
+            "version of fedrobust on both sides."
+        )
+    return form.vector(record)
+
+
+def _memories(context: Context) -> Memories:
+    records = context.state.array_records
+    return {k.removeprefix(_MEMORY): to_tensors(records[k]) for k in records if k[:7] == _MEMORY}
+
+
+def _keep(context: Context, memories: Memories, *, share: bool) -> None:
+    """Store memories; rows of the whole cohort's matrix are shared, rows of a part are copied.
+
+    A row keeps its matrix alive: when only some clients train in a round, old matrices would pile
+    up behind the clients that have not trained since.
+    """
+    for layer, memory in memories.items():
+        kept = memory if share else {name: tensor.clone() for name, tensor in memory.items()}
+        context.state[_MEMORY + layer] = from_tensors(kept)
+
+
+app = FedRobustApp(_deployed_world)

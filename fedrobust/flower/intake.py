@@ -1,0 +1,129 @@
+"""From the replies of a round to a matrix of updates that are fit to aggregate."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from logging import getLogger
+
+import torch
+from flwr.app import ArrayRecord, Message, RecordDict
+from torch import Tensor
+
+from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
+from fedrobust.core.ledger import Entry
+from fedrobust.flower.records import Form, update_matrix
+from fedrobust.flower.roster import Roster
+
+__all__ = ["Admitted", "Intake", "admit"]
+
+logger = getLogger(__name__)
+
+
+@dataclass(frozen=True, eq=False)
+class Intake:
+    """What the server sent in a round, against which replies are checked."""
+
+    number: int
+    form: Form  # of the model
+    params: Tensor  # [d] the global model
+    starts: Mapping[int, Tensor]  # client: the model [d] it was sent
+    messages: Mapping[int, Message]  # client: what it was sent
+    roster: Roster
+
+
+@dataclass(eq=False)
+class Admitted:
+    """The replies of a round that are fit to aggregate, in the order of client ids."""
+
+    updates: Tensor  # [n, d]
+    examples: Tensor  # [n]
+    contents: list[RecordDict]  # n of them
+    entries: list[Entry] = field(default_factory=list)  # one for each client, admitted or not
+
+
+def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitted:
+    """Check the replies of a round.
+
+    A client may answer once, for itself, with one finite model like the one it was sent.
+
+    Args:
+        intake: what was sent, to whom.
+        replies: what came back, in any order.
+        weight_key: the metric in which clients claim how many examples they have.
+    """
+    entries = {
+        client: Entry(client, message.metadata.dst_node_id, Fault.SILENT)
+        for client, message in intake.messages.items()
+    }
+    contents: dict[int, RecordDict] = {}
+    strays: list[Entry] = []
+    for reply in sorted(replies, key=lambda r: r.metadata.src_node_id):
+        client = _sender(intake, reply)
+        if client is None or client not in entries:
+            node = reply.metadata.src_node_id
+            stray = intake.roster.client_of(node)
+            strays.append(Entry(-1 if stray is None else stray, node, Fault.UNASKED))
+        elif entries[client].fault is not Fault.SILENT:
+            entries[client].note = "answered twice; the first reply counts"
+        elif reply.has_error():
+            entries[client].fault = Fault.ERROR
+            entries[client].note = _printable(reply.error.reason or "")
+        else:
+            entries[client].fault = _fault(intake, reply.content)
+            contents[client] = reply.content
+    sound = [client for client in sorted(entries) if entries[client].fault is None]
+    models = [_model(contents[client]) for client in sound]
+    updates = torch.empty(0, intake.form.layout.size)
+    if models:
+        updates = update_matrix(
+            [m for m in models if m is not None], [intake.starts[c] for c in sound], intake.form
+        )
+        faults = faults_of_rows(updates)
+        for client, fault in zip(sound, faults, strict=True):
+            entries[client].fault = fault
+        if any(faults):
+            updates = updates[torch.tensor([fault is None for fault in faults])]
+            sound = [client for client in sound if entries[client].fault is None]
+    claims = [_claim(contents[client], weight_key) for client in sound]
+    examples, notes = claimed_examples(claims)
+    for client, note in zip(sound, notes, strict=True):
+        entries[client].note = "; ".join(filter(None, (entries[client].note, note))) or None
+    ordered = sorted([*entries.values(), *strays], key=lambda entry: entry.client)
+    for entry in ordered:
+        if entry.fault is not None:
+            logger.debug("Round %d: client %d: %s.", intake.number, entry.client, entry.fault)
+    return Admitted(updates, examples, [contents[client] for client in sound], ordered)
+
+
+def _sender(intake: Intake, reply: Message) -> int | None:
+    """Return which client a reply is from: as authenticated, or, for an error, as addressed.
+
+    When a node is dead, the SuperLink writes the error reply itself, in its own name.
+    """
+    client = intake.roster.client_of(reply.metadata.src_node_id)
+    if client is not None or not reply.has_error():
+        return client
+    answered = reply.metadata.reply_to_message_id
+    asked = (c for c, m in intake.messages.items() if m.metadata.message_id == answered)
+    return next(asked, None) if answered else None
+
+
+def _fault(intake: Intake, content: RecordDict) -> Fault | None:
+    model = _model(content)
+    return Fault.NO_MODEL if model is None else intake.form.fault(model)
+
+
+def _model(content: RecordDict) -> ArrayRecord | None:
+    models = [record for record in content.values() if isinstance(record, ArrayRecord)]
+    return models[0] if len(models) == 1 else None
+
+
+def _claim(content: RecordDict, key: str) -> object:
+    for record in content.metric_records.values():
+        if key in record:
+            return record[key]
+    return None
+
+
+def _printable(text: str) -> str:
+    """Return what a client wrote, fit for a terminal and a table."""
+    return "".join(c if c.isprintable() else " " for c in text[:200])

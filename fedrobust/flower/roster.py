@@ -1,0 +1,63 @@
+"""Who is who: the authenticated nodes of a grid, and which client each of them is."""
+
+from flwr.app import Message, MessageType, MetricRecord, RecordDict
+from flwr.serverapp import Grid
+
+__all__ = ["IDENTIFY", "PARTITION", "Roster"]
+
+IDENTIFY = "identify"
+PARTITION = "partition-id"
+_PATIENCE = 60.0  # seconds to wait for a node to say which partition it holds
+
+
+class Roster:
+    """Gives each node of a grid one client id, once, and never again.
+
+    A client is whom its node authenticates it as.  A node is asked one time which partition it
+    holds, before it has seen a model; if it does not say, or says what another node has said, it
+    gets the next free id.  What later replies claim about themselves is not read.
+    """
+
+    def __init__(self) -> None:
+        self.clients: dict[int, int] = {}  # node id: client id, never taken back
+
+    def update(self, grid: Grid) -> None:
+        """Learn about nodes that have joined."""
+        known = getattr(grid, "clients", None)
+        if known is not None:  # a grid in this process made its nodes itself
+            self.clients = dict(known)
+            return
+        new = sorted(set(grid.get_node_ids()) - self.clients.keys())
+        if new:
+            claims = self._claims(grid, new)
+            for node in sorted(new, key=lambda n: (n not in claims, n)):
+                self.clients[node] = self._free(claims.get(node))
+
+    def client_of(self, node: int) -> int | None:
+        """Return the client that is a node; None for a node that is not known."""
+        return self.clients.get(node)
+
+    def online(self, grid: Grid) -> dict[int, int]:
+        """Return the node of each client that is there now, in the order of client ids."""
+        there = [(self.clients[n], n) for n in grid.get_node_ids() if n in self.clients]
+        return dict(sorted(there))
+
+    def __len__(self) -> int:
+        return len(self.clients)
+
+    def _claims(self, grid: Grid, nodes: list[int]) -> dict[int, int]:
+        asked = [Message(RecordDict(), n, f"{MessageType.QUERY}.{IDENTIFY}") for n in nodes]
+        claims: dict[int, int] = {}
+        for reply in grid.send_and_receive(asked, timeout=_PATIENCE):
+            node = reply.metadata.src_node_id
+            record = None if reply.has_error() else reply.content.get("identity")
+            claim = record.get(PARTITION) if isinstance(record, MetricRecord) else None
+            if node in nodes and node not in claims and isinstance(claim, int) and claim >= 0:
+                claims[node] = claim
+        return claims
+
+    def _free(self, wanted: int | None) -> int:
+        taken = set(self.clients.values())
+        if wanted is not None and wanted not in taken:
+            return wanted
+        return next(i for i in range(len(taken) + 1) if i not in taken)
