@@ -49,8 +49,8 @@ def _line(found: Any, model: type[BaseModel]) -> str:
 def _fields(model: Any, path: tuple[Any, ...]) -> Iterator[str]:
     """Yield the field names of the model at a path below `model`."""
     for part in path:
-        if isinstance(part, str) and isinstance(model, type) and part in model.model_fields:
-            model = model.model_fields[part].annotation
+        fields = getattr(model, "model_fields", {})
+        model = fields[part].annotation if part in fields else model
         inner = [a for a in get_args(model) if isinstance(a, type) and issubclass(a, BaseModel)]
         model = inner[0] if inner else model
     if isinstance(model, type) and issubclass(model, BaseModel):

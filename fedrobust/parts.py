@@ -1,9 +1,9 @@
 """Fields of a scenario that hold components, written by name."""
 
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import torch
-from pydantic import BaseModel, BeforeValidator, Field, SerializeAsAny, ValidationError
+from pydantic import BeforeValidator, Field, SerializeAsAny, ValidationError
 
 from fedrobust import registry
 from fedrobust.complaints import FieldErrors, explain
@@ -15,10 +15,8 @@ from fedrobust.errors import ConfigError
 
 __all__ = ["AttackPart", "DataPart", "ModelPart", "PartitionPart", "StrategyPart", "default"]
 
-T = TypeVar("T")
 
-
-def _named(kind: str, base: type[T]) -> BeforeValidator:
+def _named(kind: str, base: type[Component]) -> BeforeValidator:
     """Turn ``"krum"`` or ``{"name": "krum", ...}`` into the component of that name."""
 
     def build(value: Any) -> Any:
@@ -34,7 +32,7 @@ def _named(kind: str, base: type[T]) -> BeforeValidator:
             from fedrobust.models import Imported
 
             found, fields = Imported, {"target": name, "arguments": fields}
-        if not (issubclass(found, BaseModel) and issubclass(found, base)):
+        if not issubclass(found, base):
             raise ConfigError(f"{name!r} is no {base.__name__}, but a {found.__name__}.")
         try:
             return found.model_validate(fields)

@@ -22,7 +22,6 @@ from fedrobust.core.aggregator import (
     RoundInfo,
 )
 from fedrobust.core.behavior import Behavior
-from fedrobust.core.component import Component
 from fedrobust.core.federation import Federation
 from fedrobust.core.sampling import malicious_in_sample
 from fedrobust.core.seeds import Purpose

@@ -29,6 +29,7 @@ class RoundLedger:
     entries: list[Entry] = field(default_factory=list)  # in the order of client ids
     applied: bool = True  # whether the model changed
     note: str = ""  # why not, where it did not
+    seconds: dict[str, float] = field(default_factory=dict)  # phase: how long it took
 
     @property
     def admitted(self) -> int:

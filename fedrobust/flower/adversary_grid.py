@@ -1,6 +1,7 @@
 """Let adversaries rewrite what the clients they control send."""
 
 from collections.abc import Iterable, Mapping
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -36,6 +37,7 @@ class AdversaryGrid(Grid):
         self._roster = Roster()
         self._sent: dict[str, Message] = {}
         self.state: dict[str, Any] = {}  # what adversaries remember, by adversary and client
+        self.seconds = 0.0  # that adversaries took for the last messages
 
     @property
     def clients(self) -> Mapping[int, int]:
@@ -49,7 +51,9 @@ class AdversaryGrid(Grid):
         """Pass messages on, and replace the updates of controlled clients in the replies."""
         sent = list(messages)
         replies = list(self._grid.send_and_receive(sent, timeout=timeout))
+        start = perf_counter()
         self._intercept(sent, replies)
+        self.seconds = perf_counter() - start
         return replies
 
     def _intercept(self, sent: list[Message], replies: list[Message]) -> None:
@@ -77,7 +81,7 @@ class AdversaryGrid(Grid):
         hostile = {client for adversary in active for client in adversary.clients}
         faults = admission.faults_of_rows(updates)
         honest = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
-        crafted = {}
+        crafted: dict[int, Tensor] = {}
         for adversary in active:
             own = [p for p, c in enumerate(who) if c in adversary.clients]
             if own:

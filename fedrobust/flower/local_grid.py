@@ -3,13 +3,15 @@
 from collections.abc import Iterable, Mapping
 from itertools import count
 from logging import getLogger
+from typing import Any
 
 from flwr.app import ArrayRecord, Context, Message, MessageType, RecordDict, UserConfigValue
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid
+from torch import Tensor
 
 from fedrobust.flower import touchpoints
-from fedrobust.flower.records import ModelRecord
+from fedrobust.flower.records import ModelRecord, from_tensors, to_tensors
 
 __all__ = ["LocalGrid"]
 
@@ -74,6 +76,23 @@ class LocalGrid(Grid):
             )
         return self._contexts[node]
 
+    def memories(self) -> dict[int, dict[str, dict[str, Tensor]]]:
+        """Return the arrays that clients keep between messages, by client, record and name."""
+        return {
+            self.clients[node]: {
+                key: to_tensors(record) for key, record in context.state.array_records.items()
+            }
+            for node, context in self._contexts.items()
+        }
+
+    def restore(self, memories: Mapping[int, Mapping[str, Mapping[str, Tensor]]]) -> None:
+        """Give clients back what `memories` returned."""
+        nodes = {client: node for node, client in self.clients.items()}
+        for client, records in memories.items():
+            state = self.context(nodes[client]).state
+            for key, tensors in records.items():
+                state[key] = from_tensors(tensors)
+
     def create_message(
         self,
         content: RecordDict,
@@ -136,7 +155,7 @@ def _private(content: RecordDict) -> RecordDict:
     return RecordDict({key: _copy(record) for key, record in content.items()})
 
 
-def _copy(record: object) -> object:
+def _copy(record: Any) -> Any:
     if isinstance(record, ModelRecord):
         return record.copy()
     if isinstance(record, ArrayRecord):
@@ -144,4 +163,4 @@ def _copy(record: object) -> object:
         for name, array in record.items():
             touchpoints.put_array(copied, name, array)
         return copied
-    return type(record)(dict(record.items()))  # type: ignore[attr-defined, call-arg]
+    return type(record)(dict(record.items()))

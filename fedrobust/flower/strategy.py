@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from statistics import median
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -56,6 +57,7 @@ class RobustStrategy(FedAvg):
         self.state: State = None  # of the rule; None before its first round
         self.models: dict[int, Tensor] = {}  # client: its own model, where a rule rewards them so
         self._intake: Intake | None = None
+        self._sent_at = 0.0
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -76,6 +78,7 @@ class RobustStrategy(FedAvg):
                 content = RecordDict({self.arrayrecord_key: own, self.configrecord_key: config})
             messages[client] = Message(content, node, MessageType.TRAIN, group_id=str(number))
         self._intake = Intake(number, form, params, starts, messages, self.roster)
+        self._sent_at = perf_counter()
         return list(messages.values())
 
     def aggregate_train(
@@ -85,6 +88,7 @@ class RobustStrategy(FedAvg):
         intake = self._intake
         if intake is None:
             raise AggregationError("aggregate_train needs configure_train to come before it.")
+        received_at = perf_counter()
         admitted = admit(intake, replies, self.weighted_by_key)
         ledger, updates = RoundLedger(intake.number, admitted.entries), admitted.updates
         out = None
@@ -94,6 +98,8 @@ class RobustStrategy(FedAvg):
             ledger.applied, ledger.note = False, f"The model stays as it was: {error}"
         if out is not None:
             _write_ledger(ledger, out, updates)
+        ledger.seconds["clients"] = received_at - self._sent_at
+        ledger.seconds["aggregate"] = perf_counter() - received_at
         if self.on_round is not None:
             self.on_round(ledger)
         metrics = _median_metrics(admitted.contents, self.weighted_by_key)

@@ -1,0 +1,148 @@
+"""The command line.  Everything heavy is imported inside the commands."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["main"]
+
+cli = typer.Typer(
+    help="Robust federated learning: which defense survives which attackers, at what price.",
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+)
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command line."""
+    # Idle threads of PyTorch that spin, rather than sleep, take the cores of those that work.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("FLWR_TELEMETRY_ENABLED", "0")
+    with _readable_errors():
+        cli()
+
+
+@cli.command()
+def simulate(
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[SCENARIO.toml] [KEY=VALUE]...",
+            help="A scenario, and lines of TOML that change it, such as adversary.0.share=0.3. "
+            "Without a scenario a built-in demo runs.",
+        ),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The folder for results and checkpoints.")] = Path(
+        "runs"
+    ),
+    resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    threads: Annotated[int, typer.Option(min=1, help="Threads that PyTorch may use.")] = 1,
+) -> None:
+    """Run a federation with its attackers and its defense, and record it."""
+    from fedrobust.commands import run_demo, run_scenario
+
+    given = list(arguments or [])
+    path = given.pop(0) if given and "=" not in given[0] else None
+    if path is None:
+        run_demo(given, out / "demo", resume=resume, quiet=quiet, json=json, threads=threads)
+    else:
+        folder = out / Path(path).stem
+        run_scenario(
+            Path(path), given, folder, resume=resume, quiet=quiet, json=json, threads=threads
+        )
+
+
+@cli.command("list")
+def list_components(
+    kind: Annotated[
+        str | None, typer.Argument(help="strategies, attacks, data, partitions or models.")
+    ] = None,
+) -> None:
+    """List what a scenario can name."""
+    from fedrobust.catalogue import listing
+
+    typer.echo(listing(kind))
+
+
+@cli.command()
+def show(name: Annotated[str, typer.Argument(help="A name that `fedrobust list` shows.")]) -> None:
+    """Explain a strategy, an attack, a data set, a partition or a model."""
+    from fedrobust.catalogue import page
+
+    typer.echo(page(name))
+
+
+@cli.command()
+def init(
+    path: Annotated[Path, typer.Argument(help="The file to write.")] = Path("scenario.toml"),
+) -> None:
+    """Write a commented scenario to start from."""
+    from importlib.resources import files
+
+    from fedrobust.errors import ConfigError
+
+    text = files("fedrobust").joinpath("starter.toml").read_text(encoding="utf-8")
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            f"{path} exists already, and stays as it is; name another file: "
+            "fedrobust init my_scenario.toml"
+        ) from None
+    typer.echo(f"Wrote {path}. Edit it, then: fedrobust simulate {path}")
+
+
+@cli.command()
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id, or the folder of its results.")],
+    format: Annotated[str, typer.Option(help="csv, parquet or json.")] = "csv",
+    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("export"),
+    results: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("runs"),
+) -> None:
+    """Write the tables of a run as CSV, Parquet or JSON."""
+    from fedrobust.commands import export_run
+
+    for written in export_run(run, format, folder, results):
+        typer.echo(written)
+
+
+@cli.command()
+def version() -> None:
+    """Print the versions of fedrobust and of what it stands on."""
+    import platform
+    from importlib.metadata import version as of
+
+    packages = ("fedrobust", "flwr", "torch", "numpy", "pydantic")
+    typer.echo(
+        "  ".join(
+            [f"{name} {of(name)}" for name in packages] + [f"python {platform.python_version()}"]
+        )
+    )
+
+
+@contextmanager
+def _readable_errors() -> Iterator[None]:
+    """Turn what users can cause into a message and an exit status, and let bugs be seen."""
+    try:
+        yield
+    except Exception as error:
+        from fedrobust.errors import FedRobustError
+
+        if not isinstance(error, FedRobustError):
+            raise
+        typer.echo(f"fedrobust: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)

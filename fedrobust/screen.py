@@ -1,0 +1,117 @@
+"""What a person sees while a run goes on: a live line in a terminal, plain lines elsewhere."""
+
+from contextlib import AbstractContextManager, nullcontext
+from time import monotonic
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from fedrobust.scenario import Scenario
+from fedrobust.simulate import Outcome
+from fedrobust.simulate import Progress as Reached
+
+__all__ = ["Screen", "describe", "outcome_table"]
+
+_PLAIN_INTERVAL = 5.0  # seconds between lines where nothing can be redrawn
+
+
+class Screen:
+    """Shows the progress of one run.
+
+    Args:
+        console: where to.
+        label: what the run is called.
+        rounds: how many it has.
+    """
+
+    def __init__(self, console: Console, label: str, rounds: int) -> None:
+        self._console, self._label = console, label
+        self._bar = _bar(console) if console.is_terminal else None
+        self._task = self._bar.add_task(label, total=rounds, facts="") if self._bar else None
+        self._last, self._began, self._done, self._facts = 0.0, 0.0, 0, ""
+
+    def live(self) -> AbstractContextManager[object]:
+        """Return the context in which the bar is redrawn."""
+        return self._bar if self._bar is not None else nullcontext()
+
+    def show(self, reached: Reached) -> None:
+        """Show what the run has reached."""
+        if reached.ledger is None:
+            self._began, self._done = monotonic(), reached.round
+            if reached.round and self._bar is None:
+                self._console.print(f"{self._label}: resumed after round {reached.round}")
+        if reached.quality is not None:
+            self._facts = _facts(reached)
+        if self._bar is not None and self._task is not None:
+            self._bar.update(self._task, completed=reached.round, facts=self._facts)
+            return
+        now = monotonic()
+        if reached.round == reached.rounds or now - self._last >= _PLAIN_INTERVAL:
+            self._last = now
+            self._console.print(self._plain(reached, now), highlight=False)
+
+    def _plain(self, reached: Reached, now: float) -> str:
+        run = reached.round - self._done
+        line = f"{self._label}: round {reached.round}/{reached.rounds}"
+        if run and reached.round < reached.rounds:
+            left = (now - self._began) / run * (reached.rounds - reached.round)
+            return f"{line}  {self._facts}  {left:.0f} s left"
+        return f"{line}  {self._facts}".rstrip()
+
+
+def describe(scenario: Scenario) -> str:
+    """Return what a scenario runs, in one line."""
+    strategy = " + ".join(part.reference() for part in scenario.strategy) or "mean"
+    threats = [
+        f"{len(a.clients)} {a.attack.reference()} ({a.knowledge})" for a in scenario.adversaries
+    ]
+    return (
+        f"{scenario.data.reference()}, {scenario.partition.reference()}, "
+        f"{scenario.model.reference()}, {scenario.clients} clients"
+        f"{'' if scenario.sampled == scenario.clients else f', {scenario.sampled} a round'}; "
+        f"against {', '.join(threats) or 'nobody'}: {strategy}"
+    )
+
+
+def outcome_table(outcomes: list[tuple[str, Outcome]]) -> Table:
+    """Return a table with a row a run."""
+    backdoor = any(o.summary.attack_success is not None for _, o in outcomes)
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("run", no_wrap=False)
+    for title in ["accuracy", "worst class", *(["attack success"] if backdoor else []), "seconds"]:
+        table.add_column(title, justify="right")
+    table.add_column("model hash")
+    for label, outcome in outcomes:
+        s = outcome.summary
+        success = [_percent(s.attack_success)] if backdoor else []
+        figures = [_percent(s.accuracy), _percent(s.worst_class_accuracy), *success]
+        table.add_row(label, *figures, f"{s.seconds:.1f}", outcome.model_hash[:12])
+    return table
+
+
+def _facts(reached: Reached) -> str:
+    parts = [f"accuracy {reached.quality.accuracy:.1%}"] if reached.quality else []
+    if reached.attack_success is not None:
+        parts.append(f"attack success {reached.attack_success:.1%}")
+    if reached.ledger is not None:
+        dropped = len(reached.ledger.entries) - reached.ledger.admitted
+        parts += [f"{dropped} dropped"] if dropped else []
+        parts += ["kept old model"] if not reached.ledger.applied else []
+    parts.append(f"{reached.seconds:.2f} s/round")
+    return "  ".join(parts)
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{share:.1%}"
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=24),
+        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.fields[facts]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )

@@ -1,0 +1,244 @@
+"""Run a scenario in this process: train, attack, defend, evaluate, record, resume."""
+
+import platform
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from flwr.app import MetricRecord
+from torch import Tensor
+
+from fedrobust.core import metrics
+from fedrobust.core.ledger import RoundLedger
+from fedrobust.core.metrics import Quality
+from fedrobust.core.world import World
+from fedrobust.errors import ResultsError
+from fedrobust.flower.adversary_grid import AdversaryGrid
+from fedrobust.flower.client_app import FedRobustApp
+from fedrobust.flower.local_grid import LocalGrid
+from fedrobust.flower.server_app import serve, strategy_of
+from fedrobust.results import checkpoint
+from fedrobust.results.store import ClientRow, RoundRow, Store
+from fedrobust.scenario import Scenario
+from fedrobust.summary import Summary, summarise
+
+__all__ = ["Outcome", "Progress", "simulate"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """What a run has reached."""
+
+    round: int  # the last one that is recorded
+    rounds: int
+    quality: Quality | None  # None where the round was not evaluated
+    attack_success: float | None  # the highest of all adversaries with a goal
+    ledger: RoundLedger | None  # None when a run starts or resumes
+    seconds: float  # the round took
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to."""
+
+    run: str  # its id in the store
+    folder: Path
+    model_hash: str
+    summary: Summary
+
+
+Watch = Callable[[Progress], None]
+
+
+def simulate(
+    scenario: Scenario,
+    folder: Path,
+    *,
+    resume: bool = False,
+    watch: Watch = lambda progress: None,
+    cohort: bool = True,
+) -> Outcome:
+    """Run a scenario and record it in a folder.
+
+    Each round is recorded and checkpointed before the next begins, so a run that is killed loses
+    at most the round it was in, and resumes to the very result it would have had.
+
+    Args:
+        scenario: what to run.
+        folder: where `results.sqlite` and the checkpoints lie; made if it does not exist.
+        resume: continue the last run of this scenario in the folder; if it has finished, only
+            return its outcome.
+        watch: called when the run starts and after each round.
+        cohort: train all clients of a round together; the result is the same one by one.
+
+    Raises:
+        ConfigError, DataError: if the scenario cannot be run.
+        ResultsError: if there is nothing to resume.
+        KeyboardInterrupt: when interrupted; the run is marked so and can be resumed.
+    """
+    store = Store(folder)
+    last = store.latest(scenario.digest()) if resume else None
+    if resume and last is None:
+        raise ResultsError(
+            f"{folder} holds no run of this scenario to resume; start it without --resume."
+        )
+    if last is not None and last.status == "finished":
+        return Outcome(last.id, folder, last.model_hash or "", summarise(store, last.id, scenario))
+    world = scenario.world()
+    run = last.id if last is not None else _begin(store, scenario)
+    simulation = _Simulation(scenario, world, store, run, watch, cohort)
+    try:
+        if last is not None:
+            simulation.restore()
+        params = simulation.go()
+    except KeyboardInterrupt:
+        store.finish(run, "interrupted")
+        raise
+    except BaseException:
+        store.finish(run, "failed")
+        raise
+    digest = checkpoint.model_hash(params)
+    summary = summarise(store, run, scenario)
+    store.finish(run, "finished", model_hash=digest, summary=summary.table())
+    return Outcome(run, folder, digest, summary)
+
+
+class _Simulation:
+    """One run: the grid, the strategy, and what happens after each round."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        world: World,
+        store: Store,
+        run: str,
+        watch: Watch,
+        cohort: bool,
+    ) -> None:
+        self.scenario, self.world, self.store, self.run = scenario, world, store, run
+        self.watch = watch
+        self.local = LocalGrid(FedRobustApp(lambda _: world), scenario.clients, cohort=cohort)
+        self.grid = AdversaryGrid(self.local, world.adversaries, world.seed)
+        self.strategy = strategy_of(scenario, on_round=self._keep_ledger)
+        self.params = world.task.init()
+        self.ledger: RoundLedger | None = None
+        self.began = perf_counter()
+
+    @property
+    def checkpoint_path(self) -> Path:
+        return self.store.folder / "checkpoints" / f"{self.run}.pt"
+
+    def go(self) -> Tensor:
+        """Run the rounds that are left and return the model ``[d]``."""
+        done, rounds = self.strategy.rounds_done, self.scenario.rounds
+        self.watch(Progress(done, rounds, None, None, None, 0.0))
+        self.began = perf_counter()
+        return serve(
+            self.grid, self.strategy, self.world, self.params, rounds - done, self._after_round
+        )
+
+    def restore(self) -> None:
+        """Go back to the last checkpoint, and forget what was recorded after it."""
+        path = self.checkpoint_path
+        kept = checkpoint.load(path) if path.exists() else None
+        done = kept["round"] if kept else 0
+        self.store.truncate(self.run, done)
+        self.store.reopen(self.run)
+        if kept:
+            self.params = kept["params"]
+            self.strategy.rounds_done = done
+            self.strategy.state, self.strategy.models = kept["rule"], kept["models"]
+            self.grid.state = kept["adversaries"]
+            self.local.restore(kept["clients"])
+
+    def _keep_ledger(self, ledger: RoundLedger) -> None:
+        self.ledger = ledger
+
+    def _after_round(self, number: int, params: Tensor) -> MetricRecord | None:
+        """Evaluate, record and checkpoint a round."""
+        ledger, self.ledger = self.ledger, None
+        if ledger is None:
+            raise ResultsError(f"Round {number} ended without a ledger.")
+        self.params = params
+        quality, success, seconds = None, None, dict(ledger.seconds)
+        start = perf_counter()
+        if number % self.scenario.evaluate_every == 0 or number == self.scenario.rounds:
+            quality = metrics.quality(self.world.task, params)
+            reached = [
+                metrics.attack_success(self.world.task, params, adversary.attack)
+                for adversary in self.world.adversaries
+            ]
+            success = max((r for r in reached if r is not None), default=None)
+        seconds["evaluate"] = perf_counter() - start
+        seconds["clients"] -= self.grid.seconds
+        seconds["adversaries"] = self.grid.seconds
+        self._save(number, ledger, quality, success, seconds)
+        took, self.began = perf_counter() - self.began, perf_counter()
+        self.watch(Progress(number, self.scenario.rounds, quality, success, ledger, took))
+        return None if quality is None else MetricRecord({"accuracy": quality.accuracy})
+
+    def _save(
+        self,
+        number: int,
+        ledger: RoundLedger,
+        quality: Quality | None,
+        success: float | None,
+        seconds: dict[str, float],
+    ) -> None:
+        clients = [
+            ClientRow(
+                client=entry.client,
+                node=str(entry.node),
+                role=self.world.role(entry.client),
+                admitted=entry.fault is None,
+                fault=None if entry.fault is None else str(entry.fault),
+                note=entry.note,
+                norm=entry.norm,
+                cosine=entry.cosine,
+                weight=entry.weight,
+                score=entry.score,
+            )
+            for entry in ledger.entries
+        ]
+        row = RoundRow(
+            round=number,
+            accuracy=quality.accuracy if quality else None,
+            worst_class_accuracy=quality.worst_class_accuracy if quality else None,
+            loss=quality.loss if quality else None,
+            attack_success=success,
+            asked=len(ledger.entries),
+            admitted=ledger.admitted,
+            applied=ledger.applied,
+            note=ledger.note,
+        )
+        self.store.record_round(self.run, row, clients, seconds)
+        state: dict[str, Any] = {
+            "round": number,
+            "params": self.params,
+            "rule": self.strategy.state,
+            "models": self.strategy.models,
+            "adversaries": self.grid.state,
+            "clients": self.local.memories(),
+        }
+        checkpoint.save(self.checkpoint_path, state)
+
+
+def _begin(store: Store, scenario: Scenario) -> str:
+    packages = ("fedrobust", "flwr", "torch", "numpy")
+    return store.begin(
+        name=scenario.name,
+        scenario_hash=scenario.digest(),
+        scenario=scenario.table(),
+        rounds=scenario.rounds,
+        seed=scenario.seed,
+        versions={"python": platform.python_version(), **{p: version(p) for p in packages}},
+        machine={
+            "system": platform.platform(),
+            "processor": platform.processor() or platform.machine(),
+            "threads": torch.get_num_threads(),
+        },
+    )
