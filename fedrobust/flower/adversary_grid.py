@@ -37,7 +37,7 @@ class AdversaryGrid(Grid):
         self._roster = Roster()
         self._sent: dict[str, Message] = {}
         self.state: dict[str, Any] = {}  # what adversaries remember, by adversary and client
-        self.seconds = 0.0  # that adversaries took for the last messages
+        self.seconds = 0.0  # that adversaries took in the last round
 
     @property
     def clients(self) -> Mapping[int, int]:
@@ -51,14 +51,17 @@ class AdversaryGrid(Grid):
         """Pass messages on, and replace the updates of controlled clients in the replies."""
         sent = list(messages)
         replies = list(self._grid.send_and_receive(sent, timeout=timeout))
-        start = perf_counter()
         self._intercept(sent, replies)
-        self.seconds = perf_counter() - start
         return replies
 
     def _intercept(self, sent: list[Message], replies: list[Message]) -> None:
         if not sent or sent[0].metadata.message_type != MessageType.TRAIN:
             return
+        start = perf_counter()
+        self._attack(sent, replies)
+        self.seconds = perf_counter() - start
+
+    def _attack(self, sent: list[Message], replies: list[Message]) -> None:
         config = next(iter(sent[0].content.config_records.values()), ConfigRecord())
         round = int(config.get("server-round", 0))  # type: ignore[arg-type]
         active = [a for a in self._adversaries if a.is_active(round, self._seed)]

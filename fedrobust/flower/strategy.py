@@ -23,6 +23,8 @@ from fedrobust.flower.roster import Roster
 
 __all__ = ["RobustStrategy"]
 
+_HUGE = 1e300  # an integer beyond it would not fit a float
+
 
 class RobustStrategy(FedAvg):
     """FedAvg with its average replaced by a rule, and nothing that clients send believed.
@@ -111,8 +113,9 @@ class RobustStrategy(FedAvg):
         self, intake: Intake, updates: Tensor, examples: Tensor, ledger: RoundLedger
     ) -> Aggregate:
         if not len(updates):
-            faults = sorted({str(entry.fault) for entry in ledger.entries})
-            raise AggregationError(f"no reply could be used ({', '.join(faults) or 'none came'}).")
+            reasons = {f"{e.fault}: {e.note}" if e.note else str(e.fault) for e in ledger.entries}
+            listed = "; ".join(sorted(reasons)[:3]) or "no client was there"
+            raise AggregationError(f"no reply could be used ({listed}).")
         if self.state is None:
             self.state = self.rule.init(intake.params)
         asked, known = len(intake.messages), max(len(self.roster), self.num_malicious)
@@ -187,5 +190,5 @@ def _numbers(content: RecordDict) -> Mapping[str, float]:
         name: float(value)
         for record in content.metric_records.values()
         for name, value in record.items()
-        if isinstance(value, int | float) and abs(value) < float("inf")
+        if isinstance(value, int | float) and -_HUGE < value < _HUGE
     }
