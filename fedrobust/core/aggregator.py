@@ -5,7 +5,7 @@ Shapes: n updates of a model with d parameters form a matrix ``[n, d]``, one row
 
 from abc import abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from pydantic import NonNegativeInt
@@ -84,17 +84,20 @@ class Bounded(Stage):
             server expects, which a scenario derives from its `num_malicious`.
     """
 
-    bound: ClassVar[tuple[int, int]] = (2, 1)  # a, b: it needs n >= a f + b
     num_malicious: NonNegativeInt | None = None
 
-    @classmethod
-    def requirement(cls) -> str:
+    @property
+    def bound(self) -> tuple[int, int]:
+        """The numbers a and b for which it needs n >= a f + b updates."""
+        return 2, 1
+
+    def requirement(self) -> str:
         """Return the bound as a formula.
 
-        >>> Bounded.requirement()
+        >>> Bounded().requirement()
         'n >= 2f + 1'
         """
-        return "n >= {}f + {}".format(*cls.bound)
+        return "n >= {}f + {}".format(*self.bound)
 
     def malicious_among(self, n: int, info: RoundInfo) -> int:
         """Return f for a round of n updates.

@@ -9,6 +9,7 @@ __all__ = ["Component"]
 
 _FOLDERS = ("fedrobust.strategies", "fedrobust.attacks", "fedrobust.data")
 _MODULES = ("fedrobust.data.partition", "fedrobust.models")
+_DEFAULTS = {"fedrobust.core.aggregator:Mean": "mean"}  # defined in core, listed in a folder
 
 
 class Component(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -24,7 +25,16 @@ class Component(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         package, _, module = cls.__module__.rpartition(".")
         if cls.__module__ in _MODULES:
             return snake_case(cls.__name__)
-        return module if package in _FOLDERS else f"{cls.__module__}:{cls.__qualname__}"
+        where = f"{cls.__module__}:{cls.__qualname__}"
+        return module if package in _FOLDERS else _DEFAULTS.get(where, where)
+
+    def for_task(self, num_classes: int, input_shape: tuple[int, ...]) -> Self:
+        """Return this component, completed with what it has to know about the data.
+
+        Raises:
+            ConfigError: if it cannot work with such data.
+        """
+        return self
 
     @model_serializer(mode="wrap")
     def _with_name(self: Self, fields: SerializerFunctionWrapHandler) -> dict[str, Any]:

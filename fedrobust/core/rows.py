@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["clip", "cosines", "norms", "rank_mean", "squared_distances"]
+__all__ = ["clip", "cosines", "distances", "norms", "rank_mean", "squared_distances"]
 
 _COLUMNS = 1 << 16  # columns converted to float64 at a time
 _CANCELLED = 1e-8  # relative size below which a Gram distance has lost too many digits
@@ -34,6 +34,15 @@ def cosines(rows: Tensor, vector: Tensor) -> Tensor:
         block = slice(start, start + _COLUMNS)
         products += rows[:, block].double() @ vector[block].double()
     return torch.where(lengths > 0, products / lengths, 0.0).clamp(-1.0, 1.0)
+
+
+def distances(rows: Tensor, vector: Tensor) -> Tensor:
+    """Return the distance ``[n]`` between each row and ``[d]``, in float64."""
+    squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    for start in range(0, rows.shape[1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        squares += (rows[:, block].double() - vector[block].double()).square().sum(dim=1)
+    return squares.sqrt()
 
 
 def squared_distances(rows: Tensor) -> Tensor:

@@ -29,6 +29,7 @@ def strategy_of(
         on_round=on_round,
         fraction_train=scenario.sample,
         min_train_nodes=scenario.sampled,
+        min_available_nodes=scenario.clients,
     )
 
 

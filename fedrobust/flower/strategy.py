@@ -1,8 +1,9 @@
 """Run any fedrobust rule as a Flower strategy."""
 
 from collections.abc import Callable, Iterable, Mapping
+from logging import getLogger
 from statistics import median
-from time import perf_counter
+from time import perf_counter, sleep
 from typing import Any
 
 import torch
@@ -23,6 +24,9 @@ from fedrobust.flower.roster import Roster
 
 __all__ = ["RobustStrategy"]
 
+logger = getLogger(__name__)
+
+_POLL = 0.2  # seconds between looks at who has connected
 _HUGE = 1e300  # an integer beyond it would not fit a float
 
 
@@ -37,6 +41,8 @@ class RobustStrategy(FedAvg):
         seed: of sampling and of what the rule draws.
         num_malicious: how many of all clients are expected to be malicious; a round's f follows.
         rounds_done: how many rounds of the run went before, where it is resumed.
+        patience: seconds to wait before the first round for `min_available_nodes` to connect; the
+            run then starts with those that are there, and later rounds never wait.
         on_round: called after each aggregation with what happened to each client.
         fedavg: keyword arguments of Flower's `FedAvg`; `fraction_evaluate` defaults to 0.
     """
@@ -48,13 +54,14 @@ class RobustStrategy(FedAvg):
         seed: int = 0,
         num_malicious: int = 0,
         rounds_done: int = 0,
+        patience: float = 600.0,
         on_round: Callable[[RoundLedger], None] | None = None,
         **fedavg: Any,
     ) -> None:
         evaluation = {"min_evaluate_nodes": 0} if "fraction_evaluate" not in fedavg else {}
         super().__init__(**{"fraction_evaluate": 0.0, "min_train_nodes": 1, **evaluation, **fedavg})
         self.rule, self.seed, self.num_malicious = rule, seed, num_malicious
-        self.rounds_done, self.on_round = rounds_done, on_round
+        self.rounds_done, self.patience, self.on_round = rounds_done, patience, on_round
         self.roster = Roster()
         self.state: State = None  # of the rule; None before its first round
         self.models: dict[int, Tensor] = {}  # client: its own model, where a rule rewards them so
@@ -159,11 +166,23 @@ class RobustStrategy(FedAvg):
 
     def _sampled(self, grid: Grid, number: int, fraction: float, least: int) -> dict[int, int]:
         """Return the nodes of the clients that take part in a round, by client id."""
+        self._wait(grid)
         self.roster.update(grid)
         nodes = self.roster.online(grid)
         size = min(len(nodes), max(round(len(nodes) * fraction), least))
         generator = seeds.generator(self.seed, Purpose.SAMPLE, number)
         return {client: nodes[client] for client in sample(list(nodes), size, generator)}
+
+    def _wait(self, grid: Grid) -> None:
+        deadline = perf_counter() + self.patience
+        while (there := len(list(grid.get_node_ids()))) < self.min_available_nodes:
+            if perf_counter() > deadline:
+                logger.warning(
+                    "Only %d of %d clients have connected.", there, self.min_available_nodes
+                )
+                break
+            sleep(_POLL)
+        self.patience = 0.0
 
 
 def _write_ledger(ledger: RoundLedger, out: Aggregate, updates: Tensor) -> None:

@@ -163,6 +163,7 @@ def test_flowers_ray_engine_gives_the_same_model(world, played, behaviors, attac
         )
         watched = AdversaryGrid(grid, setting.adversaries, setting.seed)
         result = strategy.start(watched, start, num_rounds=3)
+        assert [ledger.note for ledger in rows] == ["", "", ""]
         box["model"], box["ledgers"] = Form.of(start).vector(result.arrays), rows
 
     cloudpickle.register_pickle_by_value(toys)  # Ray's actors cannot import tests
