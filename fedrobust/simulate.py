@@ -130,7 +130,7 @@ class _Simulation:
 
     @property
     def checkpoint_path(self) -> Path:
-        return self.store.folder / "checkpoints" / f"{self.run}.pt"
+        return self.store.path.parent / "checkpoints" / f"{self.run}.pt"
 
     def go(self) -> Tensor:
         """Run the rounds that are left and return the model ``[d]``."""
@@ -147,7 +147,6 @@ class _Simulation:
         kept = checkpoint.load(path) if path.exists() else None
         done = kept["round"] if kept else 0
         self.store.truncate(self.run, done)
-        self.store.reopen(self.run)
         if kept:
             self.params = kept["params"]
             self.strategy.rounds_done = done

@@ -69,31 +69,30 @@ class Summary:
 
 def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
     """Read what a store holds about a run, and say what it came to."""
-    with store.connect() as db:
-        last = db.execute(
-            "SELECT accuracy, worst_class_accuracy, attack_success FROM rounds WHERE run = ? "
-            "AND accuracy IS NOT NULL ORDER BY round DESC LIMIT ?",
-            (run, _LAST),
-        ).fetchall()
-        rounds, kept = db.execute(
-            "SELECT count(*), coalesce(sum(NOT applied), 0) FROM rounds WHERE run = ?", (run,)
-        ).fetchone()
-        note = db.execute(
-            "SELECT note FROM rounds WHERE run = ? AND NOT applied ORDER BY round DESC", (run,)
-        ).fetchone()
-        dropped = db.execute(
-            "SELECT fault, count(*) FROM clients WHERE run = ? AND fault IS NOT NULL "
-            "GROUP BY fault",
-            (run,),
-        ).fetchall()
-        weighed = db.execute(
-            "SELECT client, role, avg(weight), avg(weight = 0) FROM clients WHERE run = ? "
-            "AND weight IS NOT NULL GROUP BY client, role ORDER BY client",
-            (run,),
-        ).fetchall()
-        (seconds,) = db.execute(
-            "SELECT coalesce(sum(seconds), 0) FROM timings WHERE run = ?", (run,)
-        ).fetchone()
+    sql = store.connection
+    last = sql.execute(
+        "SELECT accuracy, worst_class_accuracy, attack_success FROM rounds WHERE run = ? "
+        "AND accuracy IS NOT NULL ORDER BY round DESC LIMIT ?",
+        (run, _LAST),
+    ).fetchall()
+    rounds, kept = sql.execute(
+        "SELECT count(*), coalesce(sum(NOT applied), 0) FROM rounds WHERE run = ?", (run,)
+    ).fetchone()
+    note = sql.execute(
+        "SELECT note FROM rounds WHERE run = ? AND NOT applied ORDER BY round DESC", (run,)
+    ).fetchone()
+    dropped = sql.execute(
+        "SELECT fault, count(*) FROM clients WHERE run = ? AND fault IS NOT NULL GROUP BY fault",
+        (run,),
+    ).fetchall()
+    weighed = sql.execute(
+        "SELECT client, role, avg(weight), avg(weight = 0) FROM clients WHERE run = ? "
+        "AND weight IS NOT NULL GROUP BY client, role ORDER BY client",
+        (run,),
+    ).fetchall()
+    (seconds,) = sql.execute(
+        "SELECT coalesce(sum(seconds), 0) FROM timings WHERE run = ?", (run,)
+    ).fetchone()
     honest = [weight for _, role, weight, _ in weighed if role == "honest"]
     hostile = [weight for _, role, weight, _ in weighed if role != "honest"]
     fair = sum(honest) / len(honest) if honest else 0.0

@@ -19,7 +19,7 @@ class ClientMomentum(Behavior):
     """Send a running average over the rounds instead of what this round alone says.
 
     Averaging shrinks the noise of honest updates, and with it the room in which attacks like
-    `alie` hide: a companion to a robust rule, useless without one.  It helps less where clients
+    `alie` hide: a companion to a robust rule, no defense by itself.  It helps less where clients
     differ by their data rather than by noise.  Clients keep the average between rounds; in a
     client's first rounds it is short, because it starts from zero and is not rescaled.
 

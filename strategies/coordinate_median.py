@@ -21,8 +21,6 @@ class CoordinateMedian(Aggregator):
     what only a minority of clients learns.  It cannot say which clients counted.
 
     Cost: a sort of each column, O(n log n) times d.
-
-    Fields: none.
     """
 
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:

@@ -54,7 +54,8 @@ class Dirichlet(Partition):
         for label in np.unique(y):
             members = rng.permutation(np.flatnonzero(y == label))
             shares = rng.dirichlet(np.full(num_clients, self.alpha))
-            owner[members] = _apportioned(shares, len(members))
+            clients = rng.permutation(num_clients)  # or rounding would favor the same ones always
+            owner[members] = clients[_apportioned(shares, len(members))]
         return _shards(_with_minimum(owner, num_clients, self.min_size, rng), num_clients)
 
 

@@ -55,13 +55,13 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
         for client, message in intake.messages.items()
     }
     contents: dict[int, RecordDict] = {}
-    strays: list[Entry] = []
+    strays: dict[int, Entry] = {}  # by node
     for reply in sorted(replies, key=lambda r: r.metadata.src_node_id):
         client = _sender(intake, reply)
         if client is None or client not in entries:
             node = reply.metadata.src_node_id
-            stray = intake.roster.client_of(node)
-            strays.append(Entry(-1 if stray is None else stray, node, Fault.UNASKED))
+            stray = -1 - len(strays) if client is None else client
+            strays.setdefault(node, Entry(stray, node, Fault.UNASKED))
         elif entries[client].fault is not Fault.SILENT:
             entries[client].note = "answered twice; the first reply counts"
         elif reply.has_error():
@@ -87,7 +87,7 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
     examples, notes = claimed_examples(claims)
     for client, note in zip(sound, notes, strict=True):
         entries[client].note = "; ".join(filter(None, (entries[client].note, note))) or None
-    ordered = sorted([*entries.values(), *strays], key=lambda entry: entry.client)
+    ordered = sorted([*entries.values(), *strays.values()], key=lambda entry: entry.client)
     for entry in ordered:
         if entry.fault is not None:
             logger.debug("Round %d: client %d: %s.", intake.number, entry.client, entry.fault)

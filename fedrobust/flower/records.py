@@ -37,6 +37,9 @@ class LazyArray(Array):
         """The values as Flower serialises them."""
         return Array(self.numpy()).data
 
+    def deflate(self) -> bytes:
+        return Array(self.numpy()).deflate()  # Flower writes the name of the class on the wire
+
     def __reduce__(self) -> tuple[Any, ...]:
         return Array, (self.numpy(),)
 
@@ -74,6 +77,9 @@ class ModelRecord(ArrayRecord):
     def copy(self) -> "ModelRecord":
         """Return a record of the same model, for someone who may change it."""
         return ModelRecord(self.layout, self.start, self.matrix, self.row)
+
+    def deflate(self) -> bytes:
+        return _plain_record({name: array.numpy() for name, array in self.items()}).deflate()
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _plain_record, ({name: array.numpy() for name, array in self.items()},)

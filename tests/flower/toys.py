@@ -22,3 +22,10 @@ class Momentum(Behavior):
     def step(self, direction, memory):
         mean = 0.9 * memory["mean"] + 0.1 * direction
         return mean, {"mean": mean}
+
+
+class Broken(Attack):
+    """Send no numbers."""
+
+    def craft(self, view, state):
+        return torch.full_like(view.own, float("nan")), state

@@ -1,0 +1,130 @@
+"""What components there are, and what each of them does: read from the code itself."""
+
+import inspect
+import re
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from fedrobust import registry
+from fedrobust.core.aggregator import Aggregator, Bounded, PostAggregator, PreAggregator
+from fedrobust.core.behavior import Behavior
+from fedrobust.errors import ConfigError, UnknownComponent
+
+__all__ = ["listing", "page"]
+
+_ACTS = {
+    Aggregator: "a rule, on the server",
+    PreAggregator: "a step before the rule, on the server",
+    PostAggregator: "a step after the rule, on the server",
+    Behavior: "on every client",
+}
+
+
+def listing(kind: str | None = None) -> str:
+    """Return the names of all components of a kind, or of all, with a line on each.
+
+    Raises:
+        ConfigError: if there is no such kind.
+    """
+    if kind is not None and kind not in registry.KINDS:
+        raise ConfigError(
+            f"No kind {kind!r}.{registry.suggestion(kind, list(registry.KINDS))} "
+            f"Kinds: {', '.join(registry.KINDS)}."
+        )
+    parts = []
+    for each in [kind] if kind else registry.KINDS:
+        names = registry.names(each)
+        width = max(len(name) for name in names)
+        lines = [f"  {name:<{width}}  {_headline(registry.find(each, name))}" for name in names]
+        parts.append("\n".join([each, *lines]))
+    return "\n\n".join(parts)
+
+
+def page(name: str) -> str:
+    """Return what a component does, its fields, its bound and its source.
+
+    Raises:
+        UnknownComponent: if nothing has that name.
+    """
+    for kind in registry.KINDS:
+        if ":" in name or name in registry.names(kind):
+            return _page(kind, name, registry.find(kind, name))
+    everything = [known for kind in registry.KINDS for known in registry.names(kind)]
+    raise UnknownComponent(
+        f"Nothing is called {name!r}.{registry.suggestion(name, everything)} "
+        "`fedrobust list` shows all names."
+    )
+
+
+def _page(kind: str, name: str, found: type) -> str:
+    doc = inspect.getdoc(found) or ""
+    prose, _, described = doc.partition("Fields:\n")
+    about = _described(described)
+    acts = next((text for base, text in _ACTS.items() if issubclass(found, base)), "")
+    where = f"{kind}{f', {acts}' if kind == 'strategies' else ''}"
+    lines = [f"{name}  ({where})", "", prose.strip()]
+    if issubclass(found, Bounded):
+        lines += [
+            "",
+            f"Bound: {found.model_construct().requirement()} (n updates in a round, f of them malicious).",
+        ]
+    if issubclass(found, BaseModel) and found.model_fields:
+        lines += ["", "Fields:"]
+        for field, info in found.model_fields.items():
+            lines.append(f"  {field}{_default(info)}")
+            if text := about.get(field) or info.description:
+                lines.append(f"      {text}")
+    if source := _source(found):
+        lines += ["", "Source:", *(f"  {line}" for line in source.splitlines())]
+    example = ", ".join([f'name = "{name}"', *_required(found)])
+    return "\n".join([*lines, "", f"In a scenario: {{ {example} }}"])
+
+
+def _headline(found: type) -> str:
+    return (inspect.getdoc(found) or "").partition("\n")[0]
+
+
+def _described(text: str) -> dict[str, str]:
+    """Return what a docstring's `Fields:` section says of each field."""
+    about: dict[str, str] = {}
+    names: list[str] = []
+    for line in text.splitlines():
+        if match := re.match(r" {4}(\w+(?:, \w+)*): (.*)", line):
+            names = match[1].split(", ")
+            about |= dict.fromkeys(names, match[2])
+        elif line.startswith(" " * 8):
+            about |= {name: f"{about[name]} {line.strip()}" for name in names}
+        else:
+            names = []
+    return about
+
+
+def _default(info: FieldInfo) -> str:
+    kind = _type_name(info.annotation)
+    if info.is_required():
+        return f": {kind}, required"
+    value = info.get_default(call_default_factory=True, validated_data={})
+    if value is PydanticUndefined:
+        return f": {kind}"
+    return f": {kind} = {value!r}" if value is not None else f": {kind}, unset by default"
+
+
+def _type_name(annotation: Any) -> str:
+    if arguments := get_args(annotation):
+        names = [_type_name(a) for a in arguments if a not in (type(None), ...)]
+        return " | ".join(dict.fromkeys(names))
+    return getattr(annotation, "__name__", repr(annotation))
+
+
+def _required(found: type) -> list[str]:
+    fields = found.model_fields if issubclass(found, BaseModel) else {}
+    return [f"{field} = ..." for field, info in fields.items() if info.is_required()]
+
+
+def _source(found: type) -> str:
+    module = inspect.getmodule(found)
+    doc = inspect.getdoc(module) or ""
+    return doc.partition("\n\n")[2].strip() if "http" in doc or "arXiv" in doc else ""

@@ -1,0 +1,104 @@
+"""The full state of a run in one file, from which the run goes on bit-equally."""
+
+import hashlib
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from fedrobust.errors import ResultsError
+
+__all__ = ["load", "model_hash", "save"]
+
+KIND = "fedrobust checkpoint"
+FORMAT = 1  # of the file, not of the state in it
+
+State = dict[str, Any]  # nested dicts, lists and tuples of tensors, numbers, text and None
+
+
+def save(path: Path, state: State) -> None:
+    """Write `state` in place of what `path` holds; a reader sees the old state or the new one.
+
+    Raises:
+        ResultsError: if the file cannot be written, or the state holds what `load` would refuse.
+    """
+    content = {"kind": KIND, "format": FORMAT, "state": _portable(state, "state")}
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        torch.save(content, part)
+        os.replace(part, path)
+    except (OSError, RuntimeError) as error:
+        raise ResultsError(f"Checkpoint {path} cannot be written: {error}.") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def load(path: Path) -> State:
+    """Return the state that `save` wrote; no code in the file is ever run.
+
+    Raises:
+        ResultsError: if there is no such file, it is damaged, or it is something else.
+    """
+    if not path.is_file():
+        raise ResultsError(f"No checkpoint at {path}: start the run without --resume.")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()  # torch itself does not compare checksums
+    except (OSError, zipfile.BadZipFile) as error:
+        raise _unreadable(path, f"a damaged or other file ({error})") from error
+    if damaged is not None:
+        raise _unreadable(path, f"a damaged one ({damaged})")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise _unreadable(path, "objects that could run code when loaded") from error
+    except Exception as error:  # whatever a crafted file makes torch stumble over
+        raise _unreadable(path, f"something else ({error})") from error
+    if not isinstance(content, dict) or content.get("kind") != KIND or "state" not in content:
+        raise _unreadable(path, "another program's file")
+    if content["format"] != FORMAT:
+        raise _unreadable(path, f"one of format {content['format']} instead of {FORMAT}")
+    state: State = content["state"]
+    return state
+
+
+def model_hash(params: Tensor) -> str:
+    """Return the SHA-256 of parameters ``[d]``, as little-endian float32 one after the other.
+
+    Equal hashes mean bit-equal models; a NaN or a zero has more than one bit pattern.
+
+    >>> model_hash(torch.zeros(1)) == hashlib.sha256(bytes(4)).hexdigest()
+    True
+    """
+    numbers = params.detach().to("cpu", torch.float32).contiguous().numpy()
+    return hashlib.sha256(numbers.astype("<f4", copy=False).data).hexdigest()
+
+
+def _unreadable(path: Path, got: str) -> ResultsError:
+    return ResultsError(
+        f"A run resumes from a fedrobust checkpoint, and {path} is {got}; "
+        "delete it and start the run without --resume."
+    )
+
+
+def _portable(value: Any, where: str) -> Any:
+    """Return `value` with tensors that own their storage, on the CPU."""
+    if isinstance(value, Tensor):
+        own = value.detach().cpu()
+        view = own.untyped_storage().nbytes() > own.numel() * own.element_size()
+        return own.clone() if view else own  # or a row of a matrix would bring the matrix along
+    if type(value) is dict:
+        return {_portable(k, where): _portable(v, f"{where}.{k}") for k, v in value.items()}
+    if type(value) in (list, tuple):
+        return type(value)(_portable(item, f"{where}.{i}") for i, item in enumerate(value))
+    if value is None or type(value) in (bool, int, float, str):
+        return value
+    raise ResultsError(
+        "A checkpoint holds dicts, lists and tuples of tensors, numbers, text and None, "
+        f"not {type(value).__name__} at {where}."
+    )
