@@ -4,20 +4,26 @@ Lengths and distances are accumulated in float64: a float32 square overflows bey
 float32 Gram matrices lose the small distances between similar updates that rules live on.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 import torch
 from torch import Tensor
 
 __all__ = ["clip", "cosines", "distances", "norms", "rank_mean", "squared_distances"]
 
-_COLUMNS = 1 << 16  # columns converted to float64 at a time
+_COLUMNS = 1 << 13  # columns converted to float64 at a time: few enough to stay in the cache
+_ROWS = 64  # rows copied at a time
 _CANCELLED = 1e-8  # relative size below which a Gram distance has lost too many digits
 
 
 def norms(rows: Tensor) -> Tensor:
     """Return the Euclidean norms ``[n]`` of the rows, in float64."""
-    lengths: Tensor = torch.linalg.vector_norm(rows, dim=1, dtype=torch.float64)
-    return lengths
+    squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
+    for block in _blocks(rows.shape[1]):
+        lengths = torch.linalg.vector_norm(rows[:, block], dim=1, dtype=torch.float64)
+        squares = squares + lengths.square()  # not in place: hooks call this under vmap
+    return squares.sqrt()
 
 
 def clip(rows: Tensor, max_norm: float) -> Tensor:
@@ -30,8 +36,7 @@ def cosines(rows: Tensor, vector: Tensor) -> Tensor:
     """Return the cosine ``[n]`` between each row and ``[d]``; zero where one of them is zero."""
     lengths = norms(rows) * torch.linalg.vector_norm(vector, dtype=torch.float64)
     products = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for start in range(0, rows.shape[1], _COLUMNS):
-        block = slice(start, start + _COLUMNS)
+    for block in _blocks(rows.shape[1]):
         products += rows[:, block].double() @ vector[block].double()
     return torch.where(lengths > 0, products / lengths, 0.0).clamp(-1.0, 1.0)
 
@@ -39,9 +44,9 @@ def cosines(rows: Tensor, vector: Tensor) -> Tensor:
 def distances(rows: Tensor, vector: Tensor) -> Tensor:
     """Return the distance ``[n]`` between each row and ``[d]``, in float64."""
     squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for start in range(0, rows.shape[1], _COLUMNS):
-        block = slice(start, start + _COLUMNS)
-        squares += (rows[:, block].double() - vector[block].double()).square().sum(dim=1)
+    for block in _blocks(rows.shape[1]):
+        difference = rows[:, block].double() - vector[block].double()
+        squares += torch.linalg.vector_norm(difference, dim=1).square()
     return squares.sqrt()
 
 
@@ -54,17 +59,16 @@ def squared_distances(rows: Tensor) -> Tensor:
     """
     center = rows[norms(rows).argsort()[len(rows) // 2]]
     gram = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
-    for start in range(0, rows.shape[1], _COLUMNS):
-        block = slice(start, start + _COLUMNS)
+    for block in _blocks(rows.shape[1]):
         centered = rows[:, block].double() - center[block].double()
         gram += centered @ centered.T
     lengths = gram.diagonal()
-    distances = (lengths[:, None] + lengths - 2 * gram).clamp(min=0.0)
-    cancelled = distances <= _CANCELLED * (lengths[:, None] + lengths)
-    for i, j in cancelled.triu(diagonal=1).nonzero().tolist():
-        exact = (rows[i].double() - rows[j].double()).square().sum()
-        distances[i, j] = distances[j, i] = exact
-    return distances.fill_diagonal_(0.0)
+    squares = (lengths[:, None] + lengths - 2 * gram).clamp(min=0.0)
+    cancelled = (squares <= _CANCELLED * (lengths[:, None] + lengths)).triu(diagonal=1)
+    for i in cancelled.any(dim=1).nonzero().flatten().tolist():
+        for j in cancelled[i].nonzero().flatten().split(_ROWS):
+            squares[i, j] = squares[j, i] = distances(rows[j], rows[i]).square()
+    return squares.fill_diagonal_(0.0)
 
 
 def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
@@ -74,3 +78,7 @@ def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
     columns = np.sort(np.ascontiguousarray(rows.numpy().T), axis=1)  # [d, n]
     mean = columns[:, low:high].mean(axis=1, dtype=np.float64)
     return torch.from_numpy(mean).to(rows.dtype)
+
+
+def _blocks(columns: int) -> Iterator[slice]:
+    return (slice(start, start + _COLUMNS) for start in range(0, columns, _COLUMNS))

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -48,21 +49,21 @@ def load(path: Path) -> State:
         raise ResultsError(f"No checkpoint at {path}: start the run without --resume.")
     try:
         with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch itself does not compare checksums
-    except (OSError, zipfile.BadZipFile) as error:
-        raise _unreadable(path, f"a damaged or other file ({error})") from error
-    if damaged is not None:
-        raise _unreadable(path, f"a damaged one ({damaged})")
+            damaged = archive.testzip() is not None  # torch itself compares no checksums
+    except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        raise _unreadable(path, f"cut short, or something else ({error})") from error
+    if damaged:
+        raise _unreadable(path, "damaged")
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
-        raise _unreadable(path, "objects that could run code when loaded") from error
+        raise _unreadable(path, "of objects that could run code when loaded") from error
     except Exception as error:  # whatever a crafted file makes torch stumble over
         raise _unreadable(path, f"something else ({error})") from error
     if not isinstance(content, dict) or content.get("kind") != KIND or "state" not in content:
         raise _unreadable(path, "another program's file")
     if content["format"] != FORMAT:
-        raise _unreadable(path, f"one of format {content['format']} instead of {FORMAT}")
+        raise _unreadable(path, f"of format {content.get('format')}, not {FORMAT}")
     state: State = content["state"]
     return state
 
