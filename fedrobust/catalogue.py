@@ -67,10 +67,8 @@ def _page(kind: str, name: str, found: type) -> str:
     where = f"{kind}{f', {acts}' if kind == 'strategies' else ''}"
     lines = [f"{name}  ({where})", "", prose.strip()]
     if issubclass(found, Bounded):
-        lines += [
-            "",
-            f"Bound: {found.model_construct().requirement()} (n updates in a round, f of them malicious).",
-        ]
+        bound = found.model_construct().requirement()
+        lines += ["", f"Bound: {bound} (n updates in a round, f of them malicious)."]
     if issubclass(found, BaseModel) and found.model_fields:
         lines += ["", "Fields:"]
         for field, info in found.model_fields.items():

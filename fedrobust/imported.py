@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import Any
 
-from pydantic import model_serializer
+from pydantic import Field, model_serializer
 from torch import nn
 
 from fedrobust.core.task import Model
@@ -21,7 +21,7 @@ class Imported(Model):
     """
 
     target: str
-    arguments: dict[str, Any] = {}
+    arguments: dict[str, Any] = Field(default_factory=dict)
 
     def build(self, input_shape: tuple[int, ...], num_classes: int) -> nn.Module:
         module, _, name = self.target.partition(":")

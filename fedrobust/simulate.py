@@ -22,7 +22,8 @@ from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.server_app import serve, strategy_of
 from fedrobust.results import checkpoint
-from fedrobust.results.store import ClientRow, RoundRow, Store
+from fedrobust.results.rows import ClientRow, RoundRow
+from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.summary import Summary, summarise
 

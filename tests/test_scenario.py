@@ -121,7 +121,7 @@ WRONG = {
     "two rules": ('strategy=["krum", "mean"]', "one rule, not krum and mean"),
     "a rule beyond its bound": (
         'strategy=[{name="krum", num_malicious=9}]',
-        "n >= 2f + 3.*at most 8 of 20",
+        r"n >= 2f \+ 3.*at most 8 of 20",
     ),
     "an attack as a strategy": ('strategy=["alie"]', "No 'alie' in strategies"),
     "both steps and epochs": ("training={steps=1, epochs=1}", "not both"),
@@ -133,7 +133,7 @@ WRONG = {
     ),
     "a share of nobody": ('adversary=[{attack="alie", share=0.01}]', "adversary.0.share"),
     "nobody honest": ('adversary=[{attack="alie", share=0.99}]', "honest"),
-    "a component without a name": ("data = {alpha = 1}", "data: needs a name"),
+    "a component without a name": ("strategy=[{radius=1}]", "strategy.0: needs a name"),
     "a class that cannot be imported": ('model = "no.such:Net"', "model: No 'no.such:Net'"),
     "a class of another kind": ('model = "pathlib:Path"', "no Model"),
 }

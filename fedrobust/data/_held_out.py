@@ -26,7 +26,7 @@ def held_out(y: Indices, share: float, groups: Indices | None = None) -> npt.NDA
     sizes = np.bincount(y)
     place = np.arange(len(y)) - np.repeat(np.cumsum(sizes) - sizes, sizes)  # within the class
     tested = np.empty(len(y), dtype=bool)
-    tested[order] = _whole(share * (place + 1)) > _whole(share * place)
+    tested[order] = _floor(place + 1, share) > _floor(place, share)
     tested &= np.isin(groups, groups[~tested])
     if not tested.any():
         raise DataError(
@@ -36,5 +36,5 @@ def held_out(y: Indices, share: float, groups: Indices | None = None) -> npt.NDA
     return tested
 
 
-def _whole(numbers: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    return np.floor(numbers + 1e-9)  # 0.29 * 100 is 28.999999999999996
+def _floor(counts: Indices, share: float) -> Indices:
+    return (counts * share + 1e-9).astype(np.int64)  # 0.29 * 100 is 28.999999999999996

@@ -31,9 +31,8 @@ class BreastCancer(DataSet):
 
     def load(self, seed: int) -> Data:
         measurements, labels = load_breast_cancer(return_X_y=True)
-        labels = labels.astype(np.int64)
-        tested = held_out(labels, self.test_share)
+        y = torch.from_numpy(labels.astype(np.int64))
+        tested = held_out(y.numpy(), self.test_share)
         x = torch.from_numpy(standardized(measurements, ~tested).astype(np.float32))
-        y = torch.from_numpy(labels)
         test = torch.from_numpy(tested)
         return Data(x[~test], y[~test], x[test], y[test], num_classes=2)

@@ -30,7 +30,6 @@ class Digits(DataSet):
     def load(self, seed: int) -> Data:
         images, labels = load_digits(return_X_y=True)
         x = torch.from_numpy(images.astype(np.float32) / 16).view(-1, 1, 8, 8)
-        y = labels.astype(np.int64)
-        tested = torch.from_numpy(held_out(y, self.test_share))
-        labels = torch.from_numpy(y)
-        return Data(x[~tested], labels[~tested], x[tested], labels[tested], num_classes=10)
+        y = torch.from_numpy(labels.astype(np.int64))
+        test = torch.from_numpy(held_out(y.numpy(), self.test_share))
+        return Data(x[~test], y[~test], x[test], y[test], num_classes=10)

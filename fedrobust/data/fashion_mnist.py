@@ -22,11 +22,11 @@ __all__ = ["FashionMNIST"]
 
 _SUBSET = Path(__file__).with_name("fashion_mnist_12k.npz")
 _DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-_FILES = {  # name: SHA-256 of the array, so that any two machines learn from the same images
-    "train-images-idx3-ubyte.gz": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
-    "train-labels-idx1-ubyte.gz": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
-    "t10k-images-idx3-ubyte.gz": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
-    "t10k-labels-idx1-ubyte.gz": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
+_FILES = {  # name: SHA-256 of its contents after the header; any two machines learn from the same
+    "train-images-idx3-ubyte": "2e487a6c89124f78f2d7521542223cafe96f7123c3ca13d447772ac6ecbb3012",
+    "train-labels-idx1-ubyte": "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7",
+    "t10k-images-idx3-ubyte": "c867c93ff95360594e8ec3287995350b824dd110b11595c0e13d5423f621867a",
+    "t10k-labels-idx1-ubyte": "3d0e6c6ea990b53b6f8f500a41cac93881d981b315f84578b7d915342ade01e9",
 }
 
 
@@ -74,8 +74,9 @@ def full_arrays() -> Arrays:
     """
     places = _places()
     for folder in places:
-        if all((folder / name).is_file() for name in _FILES):
-            return Arrays(*(_checked(folder / name) for name in _FILES))
+        files = {folder / f"{name}.gz": digest for name, digest in _FILES.items()}
+        if all(path.is_file() for path in files):
+            return Arrays(*(_checked(path, digest) for path, digest in files.items()))
     raise DataError(
         "FashionMNIST needs the full set's four files (train-images-idx3-ubyte.gz, ...), which "
         f"are not in {', '.join(str(folder) for folder in places)}. Install the Debian package "
@@ -89,9 +90,9 @@ def _places() -> list[Path]:
     return [*([Path(own), Path(own) / "fashion-mnist"] if own else []), _DEBIAN]
 
 
-def _checked(path: Path) -> Bytes:
+def _checked(path: Path, digest: str) -> Bytes:
     array = _idx.read(path, dimensions=3 if "images" in path.name else 1)
-    if sha256(array).hexdigest() != _FILES[path.name]:
+    if sha256(array.data).hexdigest() != digest:
         raise DataError(
             f"{str(path)!r} is not the file of Fashion-MNIST with that name, but another array "
             f"of shape {list(array.shape)}; download it again."

@@ -3,6 +3,7 @@
 from typing import Self
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveInt, model_validator
 from torch import Tensor
@@ -70,7 +71,7 @@ class Synthetic(DataSet):
         others = torch.special.ndtr(z + self.separation / np.sqrt(2)) ** (self.num_classes - 1)
         return float(torch.trapezoid(density * others, z))
 
-    def _means(self, rng: np.random.Generator) -> np.ndarray[tuple[int, int], np.dtype[np.float64]]:
+    def _means(self, rng: np.random.Generator) -> npt.NDArray[np.float64]:
         axes, _ = np.linalg.qr(rng.standard_normal((self.num_features, self.num_classes)))
-        corners = axes.T * self.separation / np.sqrt(2)  # [num_classes, num_features]
-        return corners - corners.mean(axis=0)
+        corners: npt.NDArray[np.float64] = axes.T * (self.separation / np.sqrt(2))
+        return np.asarray(corners - corners.mean(axis=0))  # [num_classes, num_features]

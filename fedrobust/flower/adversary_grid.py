@@ -5,7 +5,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
-from flwr.app import ArrayRecord, ConfigRecord, Message, MessageType, RecordDict
+from flwr.app import ConfigRecord, Message, MessageType, RecordDict
 from flwr.serverapp import Grid
 from torch import Tensor
 
@@ -13,7 +13,7 @@ from fedrobust.core import admission, seeds
 from fedrobust.core.adversary import Adversary, Knowledge, View
 from fedrobust.core.seeds import Purpose
 from fedrobust.flower import touchpoints
-from fedrobust.flower.records import Form, ModelRecord, update_matrix
+from fedrobust.flower.records import Form, ModelRecord, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
 __all__ = ["AdversaryGrid"]
@@ -68,18 +68,18 @@ class AdversaryGrid(Grid):
         if not active:
             return
         self._roster.update(self._grid)
-        models = {m.metadata.dst_node_id: _model(m.content) for m in sent}
+        models = {m.metadata.dst_node_id: only_model(m.content) for m in sent}
         form = Form.of(next(model for model in models.values() if model is not None))
         starts = {node: form.vector(model) for node, model in models.items() if model is not None}
         sound = {}
         for reply in replies:
             client = self._roster.client_of(reply.metadata.src_node_id)
-            model = None if reply.has_error() else _model(reply.content)
+            model = None if reply.has_error() else only_model(reply.content)
             if client is not None and model is not None and form.fault(model) is None:
                 sound[client] = reply
         who = sorted(sound)
         nodes = [sound[client].metadata.src_node_id for client in who]
-        records = [_model(sound[client].content) for client in who]
+        records = [only_model(sound[client].content) for client in who]
         updates = update_matrix([r for r in records if r], [starts[n] for n in nodes], form)
         hostile = {client for adversary in active for client in adversary.clients}
         faults = admission.faults_of_rows(updates)
@@ -146,14 +146,9 @@ class AdversaryGrid(Grid):
         return replies
 
 
-def _model(content: RecordDict) -> ArrayRecord | None:
-    models = list(content.array_records.values())
-    return models[0] if len(models) == 1 else None
-
-
 def _replace(reply: Message, start: Tensor, update: Tensor, form: Form) -> None:
     """Let a reply carry another update: in the cohort's matrix if it is a row of one."""
-    model = _model(reply.content)
+    model = only_model(reply.content)
     if isinstance(model, ModelRecord) and model.untouched and model.matrix is not None:
         model.matrix[model.row] = update
         return

@@ -124,8 +124,11 @@ def _model(message: Message, form: Form) -> torch.Tensor:
 
 
 def _memories(context: Context) -> Memories:
-    records = context.state.array_records
-    return {k.removeprefix(_MEMORY): to_tensors(records[k]) for k in records if k[:7] == _MEMORY}
+    return {
+        key.removeprefix(_MEMORY): to_tensors(record)
+        for key, record in context.state.items()
+        if key.startswith(_MEMORY) and isinstance(record, ArrayRecord)
+    }
 
 
 def _keep(context: Context, memories: Memories, *, share: bool) -> None:

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 from logging import getLogger
 
 import torch
-from flwr.app import ArrayRecord, Message, RecordDict
+from flwr.app import Message, MetricRecord, RecordDict
 from torch import Tensor
 
 from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
 from fedrobust.core.ledger import Entry
-from fedrobust.flower.records import Form, update_matrix
+from fedrobust.flower.records import Form, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
 __all__ = ["Admitted", "Intake", "admit"]
@@ -71,7 +71,7 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
             entries[client].fault = _fault(intake, reply.content)
             contents[client] = reply.content
     sound = [client for client in sorted(entries) if entries[client].fault is None]
-    models = [_model(contents[client]) for client in sound]
+    models = [only_model(contents[client]) for client in sound]
     updates = torch.empty(0, intake.form.layout.size)
     if models:
         updates = update_matrix(
@@ -108,20 +108,13 @@ def _sender(intake: Intake, reply: Message) -> int | None:
 
 
 def _fault(intake: Intake, content: RecordDict) -> Fault | None:
-    model = _model(content)
+    model = only_model(content)
     return Fault.NO_MODEL if model is None else intake.form.fault(model)
 
 
-def _model(content: RecordDict) -> ArrayRecord | None:
-    models = [record for record in content.values() if isinstance(record, ArrayRecord)]
-    return models[0] if len(models) == 1 else None
-
-
 def _claim(content: RecordDict, key: str) -> object:
-    for record in content.metric_records.values():
-        if key in record:
-            return record[key]
-    return None
+    metrics = (record for record in content.values() if isinstance(record, MetricRecord))
+    return next((record[key] for record in metrics if key in record), None)
 
 
 def _printable(text: str) -> str:

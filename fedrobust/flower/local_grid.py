@@ -80,7 +80,9 @@ class LocalGrid(Grid):
         """Return the arrays that clients keep between messages, by client, record and name."""
         return {
             self.clients[node]: {
-                key: to_tensors(record) for key, record in context.state.array_records.items()
+                key: to_tensors(record)
+                for key, record in context.state.items()
+                if isinstance(record, ArrayRecord)
             }
             for node, context in self._contexts.items()
         }

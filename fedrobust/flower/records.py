@@ -6,14 +6,22 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 import numpy.typing as npt
 import torch
-from flwr.app import Array, ArrayRecord
+from flwr.app import Array, ArrayRecord, RecordDict
 from torch import Tensor
 
 from fedrobust.core.admission import Fault, fault_of_arrays
 from fedrobust.core.layout import Layout
 from fedrobust.flower import touchpoints
 
-__all__ = ["Form", "LazyArray", "ModelRecord", "from_tensors", "to_tensors", "update_matrix"]
+__all__ = [
+    "Form",
+    "LazyArray",
+    "ModelRecord",
+    "from_tensors",
+    "only_model",
+    "to_tensors",
+    "update_matrix",
+]
 
 
 class LazyArray(Array):
@@ -133,6 +141,12 @@ class Form(NamedTuple):
         except Exception:
             return Fault.UNREADABLE
         return fault_of_arrays({n: (a.shape, str(a.dtype)) for n, a in read.items()}, self.expected)
+
+
+def only_model(content: RecordDict) -> ArrayRecord | None:
+    """Return the one ArrayRecord of a message; None if there is not exactly one."""
+    models = [record for record in content.values() if isinstance(record, ArrayRecord)]
+    return models[0] if len(models) == 1 else None
 
 
 def update_matrix(records: Sequence[ArrayRecord], starts: Sequence[Tensor], form: Form) -> Tensor:

@@ -207,7 +207,8 @@ def _median_metrics(contents: Iterable[RecordDict], weight: str) -> MetricRecord
 def _numbers(content: RecordDict) -> Mapping[str, float]:
     return {
         name: float(value)
-        for record in content.metric_records.values()
+        for record in content.values()
+        if isinstance(record, MetricRecord)
         for name, value in record.items()
         if isinstance(value, int | float) and -_HUGE < value < _HUGE
     }

@@ -2,9 +2,8 @@
 
 import importlib.util
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING
 
 from fedrobust.errors import ResultsError
 from fedrobust.results.database import complaints
@@ -14,12 +13,15 @@ from fedrobust.results.store import Store
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["Format", "export", "read"]
+__all__ = ["export", "read"]
 
-Format = Literal["csv", "parquet", "json"]
-
-TABLES = {"runs": "id", "rounds": "run", "clients": "run", "timings": "run"}  # who names the run
-TYPES = {"INT": "int64", "REAL": "float64", "TEXT": "str"}
+TABLES = {
+    "runs": "SELECT * FROM runs WHERE ?1 IS NULL OR id = ?1 ORDER BY rowid",
+    "rounds": "SELECT * FROM rounds WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round",
+    "clients": "SELECT * FROM clients WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, client",
+    "timings": "SELECT * FROM timings WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, phase",
+}
+TYPES = {"INT": "int64", "REAL": "float64", "TEXT": "string"}
 
 
 def export(folder: Path | str, run: str | None, format: str, destination: Path | str) -> list[Path]:
@@ -34,20 +36,20 @@ def export(folder: Path | str, run: str | None, format: str, destination: Path |
     Raises:
         ResultsError: if there is no such run, or the files cannot be written.
     """
-    if format not in get_args(Format):
+    writers = {"csv": _csv, "parquet": _parquet, "json": _json}
+    if format not in writers:
         raise ResultsError(f"An export is csv, parquet or json, not {format!r}.")
     if format == "parquet" and importlib.util.find_spec("pyarrow") is None:
         raise ResultsError(
             "Parquet files need pyarrow, which is not installed; "
             "type: pip install 'fedrobust[parquet]'"
         )
-    write = {"csv": _csv, "parquet": _parquet, "json": _json}[format]
     written = []
     for name, table in read(folder, run).items():
         path = Path(destination) / f"{name}.{format}"
         with complaints(path, "written"):
             path.parent.mkdir(parents=True, exist_ok=True)
-            write(table, path)
+            writers[format](table, path)
         written.append(path)
     return written
 
@@ -60,16 +62,30 @@ def read(folder: Path | str, run: str | None = None) -> dict[str, "DataFrame"]:
     """
     import pandas as pd
 
-    with Store(folder, create=False) as store:
+    with Store(folder, create=False) as store, complaints(store.path, "read"):
         id = None if run is None else store.run(run).id
-        sql = store.connection
-        with complaints(store.path, "read"):
-            sql.execute("BEGIN")  # all tables from one snapshot
-            tables = {}
-            for name, key in TABLES.items():
-                types = {c[1]: TYPES[c[2]] for c in sql.execute(f"PRAGMA table_info({name})")}
-                query = f"SELECT * FROM {name} WHERE ?1 IS NULL OR {key} = ?1 ORDER BY rowid"
-                query = query if name == "runs" else query.replace("rowid", "run, round")
-                tables[name] = pd.read_sql_query(query, sql, params=(id,)).astype(types)
-            sql.execute("COMMIT")
+        tables = {}
+        store.connection.execute("BEGIN")  # one snapshot of all tables
+        for name, query in TABLES.items():
+            columns = store.connection.execute(f"PRAGMA table_info({name})").fetchall()
+            types = {column[1]: TYPES[column[2]] for column in columns}
+            table = pd.read_sql_query(query, store.connection, params=(id,))
+            tables[name] = table.astype(types)
     return tables
+
+
+def _csv(table: "DataFrame", path: Path) -> None:
+    table.to_csv(path, index=False, lineterminator="\n")
+
+
+def _parquet(table: "DataFrame", path: Path) -> None:
+    table.to_parquet(path, index=False)
+
+
+def _json(table: "DataFrame", path: Path) -> None:
+    rows = table.astype(object).where(table.notna(), None).to_dict("records")
+    for row in rows:
+        for column in JSON_COLUMNS & row.keys():
+            row[column] = None if row[column] is None else json.loads(row[column])
+    lines = ",\n".join(json.dumps(finite(row), allow_nan=False) for row in rows)
+    path.write_text(f"[\n{lines}\n]\n", encoding="utf-8")

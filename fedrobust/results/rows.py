@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 __all__ = ["JSON_COLUMNS", "ClientRow", "RoundRow", "RunRow", "Status", "cell", "finite"]
 
-JSON_COLUMNS = ("scenario", "versions", "machine", "summary")  # of table `runs`
+JSON_COLUMNS = {"scenario", "versions", "machine", "summary"}  # of table `runs`
 
 Status = Literal["running", "interrupted", "finished", "failed"]
 

@@ -28,7 +28,7 @@ def test_equals_numpy_in_float64(aggregate, hard):
 
 
 @settings(deadline=None, max_examples=50)
-@given(size=st.floats(-1e30, 1e30, width=32), seed=st.integers(0, 99))
+@given(size=st.floats(-1e30, 1e30), seed=st.integers(0, 99))
 def test_a_minority_of_any_size_stays_within_the_honest_range(aggregate, size, seed):
     honest = torch.randn(6, 4, generator=torch.Generator().manual_seed(seed))
     updates = torch.cat([torch.full((5, 4), size), honest])
