@@ -23,10 +23,10 @@ __all__ = ["LabelFlip"]
 class LabelFlip(Attack):
     """Train honestly on wrong labels.
 
-    Without a source and a target, label y of C becomes C - 1 - y: an attack on accuracy, mild
-    but found wherever clients mislabel in good faith.  With them, examples of the source class
-    are taught as the target class, and success is how many test examples of the source follow.
-    Needs no knowledge of others; the updates look honest where clients differ.
+    Without a source and a target, label y of C becomes C - 1 - y, a mild attack on accuracy.
+    With them, examples of the source class are taught as the target class, and success is how
+    many test examples of the source follow.  It needs no knowledge of others, and where clients
+    differ by their data it is hard to tell from honest training.
 
     Fields:
         source: the class to mislabel; None for all.

@@ -12,7 +12,7 @@ __all__ = ["demo", "verdict"]
 
 _DEFENSE = [
     {"name": "client_momentum", "beta": 0.9},
-    {"name": "centered_clipping", "radius": 0.2, "iterations": 2},
+    {"name": "centered_clipping", "radius": 0.15, "iterations": 2},
 ]
 _RUNS: dict[str, dict[str, Any]] = {
     "no attack, mean": {"adversary": [], "strategy": ["mean"]},

@@ -78,7 +78,7 @@ def outcome_table(outcomes: list[tuple[str, Outcome]]) -> Table:
     """Return a table with a row a run."""
     backdoor = any(o.summary.attack_success is not None for _, o in outcomes)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", no_wrap=False)
+    table.add_column("run", no_wrap=True)
     for title in ["accuracy", "worst class", *(["attack success"] if backdoor else []), "seconds"]:
         table.add_column(title, justify="right")
     table.add_column("model hash")
@@ -86,7 +86,7 @@ def outcome_table(outcomes: list[tuple[str, Outcome]]) -> Table:
         s = outcome.summary
         success = [_percent(s.attack_success)] if backdoor else []
         figures = [_percent(s.accuracy), _percent(s.worst_class_accuracy), *success]
-        table.add_row(label, *figures, f"{s.seconds:.1f}", outcome.model_hash[:12])
+        table.add_row(label, *figures, f"{s.seconds:.1f}", outcome.model_hash[:8])
     return table
 
 

@@ -20,6 +20,15 @@ LR, ROUNDS, LAST = 0.02, 3000, 500
 BETAS = (0.0, 0.9, 0.99)
 
 
+@pytest.fixture
+def one_thread():
+    """Matrices this small are slower on several threads, much slower on a busy machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
 def excess_loss(rule, beta, z, seed, info, view):
     """Descend |x|^2 / 2 with 20 noisy and 5 malicious clients; return its mean value at the end."""
     g = torch.Generator().manual_seed(seed)
@@ -46,6 +55,7 @@ RULES = {
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("one_thread")
 @pytest.mark.parametrize(
     ("rule", "z", "expected"),
     [

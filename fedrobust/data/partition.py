@@ -161,8 +161,9 @@ def _shards(owner: Indices, num_clients: int) -> list[Indices]:
 
 def _apportioned(weights: npt.NDArray[np.float64], count: int) -> Indices:
     """Return who owns each of `count` examples, ascending, in proportion to the weights."""
-    bounds = np.cumsum(weights)
-    return np.searchsorted(bounds, (np.arange(count) + 0.5) / count * bounds[-1])
+    bounds: npt.NDArray[np.float64] = np.cumsum(weights)
+    owner: Indices = np.searchsorted(bounds, (np.arange(count) + 0.5) / count * bounds[-1])
+    return owner
 
 
 def _with_minimum(

@@ -1,0 +1,80 @@
+"""Write docs/strategies.md and docs/attacks.md from the components themselves.
+
+Run it after a change to a docstring or a field: ``python docs/make_catalogue.py``.
+"""
+
+import re
+from importlib import import_module
+from inspect import cleandoc
+from pathlib import Path
+
+from fedrobust import catalogue, registry
+from fedrobust.core.adversary import Attack
+
+INTRODUCTIONS = {
+    "strategies": """# Strategies
+
+A strategy in a scenario is a list of these: behaviors of honest clients, steps before and after
+the rule, and at most one rule, which is `mean` if there is none. They act in the order of the
+data, whatever the order in the list of different kinds.
+""",
+    "attacks": """# Attacks
+
+An adversary has one of these, the clients it controls, what it may see of others' updates, and a
+schedule. Several adversaries can act in one scenario. Knowledge is `own` (each client sees its own
+update), `colluding` (those of all clients the adversary controls) or `omniscient` (everybody's).
+""",
+}
+_GENERATED = (
+    "<!-- Written by docs/make_catalogue.py from the docstrings; change them, not this. -->"
+)
+
+
+def document(kind: str) -> str:
+    """Return the page of a kind, as Markdown."""
+    names = registry.builtin(kind)
+    listed = [f"- [`{name}`](#{name}): {_headline(kind, name)}" for name in names]
+    parts = [INTRODUCTIONS[kind], "\n".join(listed), *(_section(kind, name) for name in names)]
+    return "\n\n".join([_GENERATED, *(part.strip() for part in parts)]) + "\n"
+
+
+def _headline(kind: str, name: str) -> str:
+    return cleandoc(registry.find(kind, name).__doc__ or "").partition("\n")[0]
+
+
+def _section(kind: str, name: str) -> str:
+    shown = catalogue.page(name).split("\n\n")
+    parts = [f"## {name}", f"*{_place(registry.find(kind, name), shown[0])}*"]
+    for part in shown[1:]:
+        if part.startswith("Fields:"):
+            parts.append(_table(part))
+        elif not part.startswith(("Source:", "In a scenario:")):
+            parts.append(part)
+    module = import_module(f"{registry.KINDS[kind]}.{name}")
+    _, _, source = cleandoc(module.__doc__ or "").partition("\n\n")
+    return "\n\n".join([*parts, *([f"Source: {source}"] if source else [])])
+
+
+def _place(component: type, title: str) -> str:
+    if issubclass(component, Attack):
+        return f"Knowledge: {component.default_knowledge}, unless a scenario says otherwise."
+    return title.partition(", ")[2].rstrip(")").capitalize() + "."
+
+
+def _table(fields: str) -> str:
+    """Return a table of the lines ``name: type = default``, each with its meaning below it."""
+    rows = ["| field | default | meaning |", "|---|---|---|"]
+    for name, rest, meaning in re.findall(r"^  (\w+)(.*)\n {6}(.*)", fields, re.MULTILINE):
+        _, _, default = rest.rpartition(" = ")
+        cells = (
+            f"`{name}`",
+            f"`{default}`" if " = " in rest else "unset",
+            meaning.replace("|", r"\|"),
+        )
+        rows.append(f"| {' | '.join(cells)} |")
+    return "\n".join(rows)
+
+
+if __name__ == "__main__":
+    for kind in INTRODUCTIONS:
+        Path(__file__).with_name(f"{kind}.md").write_text(document(kind), encoding="utf-8")
