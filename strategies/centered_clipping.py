@@ -20,10 +20,14 @@ class CenteredClipping(Aggregator):
     """Average the updates after clipping each one to a ball around the last aggregate.
 
     However large, an update moves the aggregate by at most `radius / n` an iteration; only by
-    pushing the same way every round can an attacker do more.  The radius is measured in updates,
-    that is, gradients times learning rate times steps: well above their norm this is the mean,
-    well below it the model hardly moves.  Pair it with `client_momentum`, which brings honest
-    updates closer together; heavy-ball momentum needs a radius 1 / (1 - beta) times as large.
+    pushing the same way every round can an attacker do more.  Pair it with `client_momentum`,
+    which brings honest updates closer together.
+
+    The paper's radius is a number, in the units of an update: gradients times learning rate times
+    steps.  Well above their norm this is the mean, well below it the model hardly moves, and
+    heavy-ball momentum needs it 1 / (1 - beta) times as large.  Unless you choose one, it is the
+    median distance in the round: not the paper's, but an honest distance or a shorter one as long
+    as honest clients are a majority.
 
     A row's weight is its coefficient in the aggregate.  Weights sum to less than one where rows
     were clipped: the last aggregate has the rest.
@@ -32,11 +36,11 @@ class CenteredClipping(Aggregator):
 
     Fields:
         radius: the farthest an update may lie from the center (tau in the paper); "median" for the
-            median distance in this round, which is not the paper's but needs no tuning.
+            median distance from it.
         iterations: how often to move the center to the result within a round (L in the paper).
     """
 
-    radius: PositiveFloat | Literal["median"] = 10.0
+    radius: PositiveFloat | Literal["median"] = "median"
     iterations: PositiveInt = 1
 
     def init(self, params: Tensor) -> Tensor:

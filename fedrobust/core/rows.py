@@ -66,7 +66,7 @@ def squared_distances(rows: Tensor) -> Tensor:
     squares = (lengths[:, None] + lengths - 2 * gram).clamp(min=0.0)
     cancelled = (squares <= _CANCELLED * (lengths[:, None] + lengths)).triu(diagonal=1)
     for i in cancelled.any(dim=1).nonzero().flatten().tolist():
-        for j in cancelled[i].nonzero().flatten().split(_ROWS):
+        for j in torch.split(cancelled[i].nonzero().flatten(), _ROWS):
             squares[i, j] = squares[j, i] = distances(rows[j], rows[i]).square()
     return squares.fill_diagonal_(0.0)
 

@@ -1,0 +1,263 @@
+import logging
+
+import numpy as np
+import pytest
+import torch
+
+from fedrobust.data.csv import CSV
+from fedrobust.errors import DataError
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    """Write a file into the working directory and return its name."""
+    monkeypatch.chdir(tmp_path)
+
+    def write(text, name="table.csv"):
+        (tmp_path / name).write_text(text)
+        return name
+
+    return write
+
+
+def numbered(rows, header="a,y"):
+    return "\n".join([header, *(",".join(str(v) for v in row) for row in rows)])
+
+
+def together(data):
+    """All examples, in no order: training and test part."""
+    return torch.cat([data.x, data.x_test]), torch.cat([data.y, data.y_test])
+
+
+def test_numbers_are_standardised_by_the_training_part(table):
+    path = table(numbered([(3 * i, i % 2) for i in range(20)]))
+
+    data = CSV(path=path, target="y", test_share=0.4).load(seed=0)
+
+    assert data.x.shape == (12, 1)
+    assert data.x_test.shape == (8, 1)
+    torch.testing.assert_close(data.x.mean(), torch.tensor(0.0), atol=1e-6, rtol=0)
+    torch.testing.assert_close(data.x.std(correction=0), torch.tensor(1.0))
+    assert data.x_test.mean().abs() > 1e-3
+    values = together(data)[0].sort(0).values
+    torch.testing.assert_close(values.diff(dim=0), values.diff(dim=0)[:1].expand(19, 1))
+
+
+def test_missing_and_infinite_numbers_become_the_training_mean(table):
+    """Worked by hand: 1 and 3 have mean 2 and deviation 1."""
+    known = [(1, "p"), (3, "p")] * 10
+    odd = [("", "q"), ("NA", "q"), ("?", "q"), ("inf", "q"), ("-inf", "q")]
+    path = table(numbered(known + odd))
+
+    data = CSV(path=path, target="y", test_share=0.1).load(seed=0)
+
+    x, y = together(data)
+    assert data.x[data.y == 0].abs().max() < 1.2
+    assert len(x[y == 1]) == 5
+    assert (x[y == 1] == 0).all()
+    assert (x[y == 0] != 0).all()
+
+
+def test_a_constant_or_empty_column_becomes_zero(table):
+    path = table(numbered([(0.1, "", i, i % 2) for i in range(10)], header="same,none,a,y"))
+
+    data = CSV(path=path, target="y").load(seed=0)
+
+    assert (together(data)[0][:, :2] == 0).all()
+    assert (together(data)[0][:, 2] != 0).any()
+
+
+def test_texts_become_one_column_each_and_missing_ones_none(table):
+    path = table(numbered([*[("red", 0), ("blue", 1)] * 10, ("", 0), ("", 1)]))
+
+    data = CSV(path=path, target="y", test_share=0.2).load(seed=0)
+
+    x, y = together(data)
+    assert x.shape == (22, 2)
+    assert x.sum(0).tolist() == [10, 10]
+    assert x[:, 0].sum() == x[y == 1][:, 0].sum()  # blue, first by name, is always class 1
+    assert (x.sum(1) == 0).sum() == 2
+
+
+def test_texts_that_only_the_test_part_has_are_unknown(table):
+    path = table(numbered([(f"text{i}", i % 2) for i in range(40)]))
+
+    data = CSV(path=path, target="y", test_share=0.25).load(seed=0)
+
+    assert data.x.shape == (30, 30)
+    assert (data.x.sum(1) == 1).all()
+    assert data.x_test.shape == (10, 30)
+    assert (data.x_test == 0).all()
+
+
+def test_truth_values_are_numbers(table):
+    path = table(numbered([(i % 2 == 0, i % 3) for i in range(12)]))
+
+    data = CSV(path=path, target="y", test_share=0.3).load(seed=0)
+
+    assert data.x.shape[1] == 1
+    assert len(data.x.unique()) == 2
+
+
+@pytest.mark.parametrize("values", [("10", "9", "-1"), ("b", "c", "a"), ("2.5", "1.5", "0.5")])
+def test_the_target_may_be_of_any_type(values, table):
+    """Classes ascend: -1 < 9 < 10 as numbers, a < b < c as texts.  The feature tells them apart."""
+    path = table(numbered([(values.index(v), v) for v in values * 5]))
+    ascending = sorted(values, key=lambda v: (float(v) if v[-1].isdigit() else 0, v))
+
+    data = CSV(path=path, target="y", test_share=0.4).load(seed=0)
+
+    x, y = together(data)
+    in_order = [x[y == c].unique().item() for c in range(3)]
+    assert data.num_classes == 3
+    assert y.bincount().tolist() == [5, 5, 5]
+    assert np.argsort(in_order).tolist() == np.argsort([values.index(v) for v in ascending]).tolist()
+
+
+def test_rows_without_target_or_client_are_left_out_with_a_warning(table, caplog):
+    rows = [(i, i % 2, "ann") for i in range(10)]
+    path = table(numbered([*rows, (1, "", "ann"), (1, 1, "")], header="a,y,who"))
+
+    with caplog.at_level(logging.WARNING):
+        data = CSV(path=path, target="y", client="who").load(seed=0)
+
+    assert len(together(data)[0]) == 10
+    assert "leaves out 2 of 12 rows of 'table.csv', which have no y or who" in caplog.text
+
+
+def test_nothing_is_said_when_nothing_is_left_out(table, caplog):
+    path = table(numbered([(i, i % 2) for i in range(10)]))
+
+    with caplog.at_level(logging.WARNING):
+        CSV(path=path, target="y").load(seed=0)
+
+    assert caplog.text == ""
+
+
+def test_the_client_column_becomes_groups_and_is_no_feature(table):
+    names = ["zoe", "ann", "bob"]
+    path = table(numbered([(i, i % 2, names[i % 3]) for i in range(60)], header="a,y,who"))
+
+    data = CSV(path=path, target="y", client="who", test_share=0.2).load(seed=0)
+
+    assert data.x.shape == (48, 1)
+    assert data.groups.shape == (48,)
+    assert data.groups.dtype == torch.int64
+    assert data.groups.bincount().tolist() == [16, 16, 16]
+    rows = (data.x - data.x.min()).flatten().argsort()
+    assert data.groups[rows].unique().tolist() == [0, 1, 2]
+
+
+def test_groups_follow_their_rows(table):
+    """The feature is the client's number, so each group has one value, ascending by name."""
+    path = table(numbered([(i % 3, i // 3 % 2, "cab"[i % 3]) for i in range(60)], "a,y,who"))
+
+    data = CSV(path=path, target="y", client="who").load(seed=0)
+
+    values = [data.x[data.groups == g].unique() for g in range(3)]
+    assert [len(v) for v in values] == [1, 1, 1]
+    assert values[1] < values[2] or values[0] < values[2]
+    assert values[1] > values[2] > values[0] or values[1] < values[0] or values[2] < values[0]
+
+
+def test_no_client_loses_all_its_rows(table):
+    path = table(numbered([(i, 0 if i < 50 else 1, i // 2) for i in range(100)], "a,y,who"))
+
+    data = CSV(path=path, target="y", client="who", test_share=0.8).load(seed=0)
+
+    assert data.groups.unique().tolist() == list(range(50))
+
+
+def test_dropped_columns_are_no_features(table):
+    rows = [(f"id{i}", i, i % 2, "x") for i in range(200)]
+    path = table(numbered(rows, header="id,a,y,note"))
+
+    data = CSV(path=path, target="y", drop=("id", "note")).load(seed=0)
+
+    assert data.x.shape[1] == 1
+
+
+def test_other_separators_spaces_and_compression_are_read(table, tmp_path):
+    import gzip
+
+    text = numbered([(i, i % 2) for i in range(10)]).replace(",", "; ")
+    (tmp_path / "t.csv.gz").write_bytes(gzip.compress(text.encode()))
+
+    data = CSV(path="t.csv.gz", target="y", separator=";").load(seed=0)
+
+    assert data.num_classes == 2
+
+
+def test_the_seed_changes_nothing(table):
+    path = table(numbered([(i, i % 2) for i in range(30)]))
+
+    first, second = (CSV(path=path, target="y").load(seed) for seed in (1, 2))
+
+    assert torch.equal(first.x_test, second.x_test)
+    assert torch.equal(first.y, second.y)
+
+
+SOUND = numbered([(i, i % 2, "ann") for i in range(10)], header="age,label,who")
+
+
+@pytest.mark.parametrize(
+    ("text", "fields", "message"),
+    [
+        (SOUND, {"target": "lable"}, "no column 'lable' .*did you mean 'label'.* age, label, who"),
+        (SOUND, {"target": "label", "client": "whom"}, "'whom' .*did you mean 'who'"),
+        (SOUND, {"target": "label", "drop": ("ages",)}, "'ages' .*did you mean 'age'"),
+        (SOUND, {"target": "zzzz"}, r"no column 'zzzz' in 'table.csv'\. It has: age, label, who\."),
+        (SOUND.replace(",", ";"), {"target": "label"}, "Is the separator ';'"),
+        (SOUND, {"target": "label", "drop": ("age", "who")}, "a column to predict 'label' from"),
+        (SOUND, {"target": "who"}, "two classes in 'who' or more, not 1"),
+        (SOUND, {"target": "age", "max_categories": 9}, "10 different values in 'age'"),
+        (
+            numbered([(f"t{i}", i % 2) for i in range(200)]),
+            {"target": "y"},
+            "160 different texts in column 'a', more than max_categories = 100; put it in drop",
+        ),
+        ("a,y\n1,2,3\n1,2,3,4\n", {"target": "y"}, "cannot read 'table.csv'.* line 3"),
+        ("a,y\n1,2,3\n1,2,3\n", {"target": "y"}, "more fields than the header's 2"),
+        ("", {"target": "y"}, "cannot read 'table.csv'"),
+        ("a,y\n", {"target": "y"}, "two classes in 'y' or more, not 0"),
+        ("a,y\n1,0\n1,1\n", {"target": "y"}, "test share of 0.2 holds out no example"),
+    ],
+)
+def test_says_what_is_wrong_with_the_table(text, fields, message, table):
+    path = table(text)
+
+    with pytest.raises(DataError, match=message):
+        CSV(path=path, **fields).load(seed=0)
+
+
+def test_bytes_that_are_no_text_are_refused(table, tmp_path):
+    (tmp_path / "image.csv").write_bytes(bytes(range(128, 256)))
+
+    with pytest.raises(DataError, match=r"cannot read 'image.csv'"):
+        CSV(path="image.csv", target="y").load(seed=0)
+
+
+def test_a_file_that_is_not_there(table, tmp_path):
+    table(SOUND, "patients.csv")
+
+    with pytest.raises(DataError) as raised:
+        CSV(path="patient.csv", target="label").load(seed=0)
+
+    assert "no file 'patient.csv'; did you mean 'patients.csv'?" in str(raised.value)
+    assert str(tmp_path) in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"client": "y"}, "'y' as target only"),
+        ({"drop": ("y",)}, "'y' as target only"),
+        ({"separator": ""}, "separator"),
+        ({"separator": ", "}, "separator"),
+        ({"test_share": 1.0}, "test_share"),
+        ({"seperator": ";"}, "seperator"),
+    ],
+)
+def test_rejects(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        CSV(**{"path": "table.csv", "target": "y", **wrong})
