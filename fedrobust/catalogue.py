@@ -2,7 +2,8 @@
 
 import inspect
 import re
-from typing import Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
@@ -75,7 +76,7 @@ def _page(kind: str, name: str, found: type) -> str:
             lines.append(f"  {field}{_default(info)}")
             if text := about.get(field) or info.description:
                 lines.append(f"      {text}")
-    if source := _source(found):
+    if source := _source(kind, name, found):
         lines += ["", "Source:", *(f"  {line}" for line in source.splitlines())]
     example = ", ".join([f'name = "{name}"', *_required(found)])
     return "\n".join([*lines, "", f"In a scenario: {{ {example} }}"])
@@ -111,9 +112,15 @@ def _default(info: FieldInfo) -> str:
 
 
 def _type_name(annotation: Any) -> str:
-    if arguments := get_args(annotation):
-        names = [_type_name(a) for a in arguments if a not in (type(None), ...)]
-        return " | ".join(dict.fromkeys(names))
+    if get_origin(annotation) is Literal:
+        return " | ".join(repr(choice) for choice in get_args(annotation))
+    if get_origin(annotation) is Annotated:
+        return _type_name(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, UnionType):
+        known = [_type_name(a) for a in get_args(annotation) if a is not type(None)]
+        return " | ".join(dict.fromkeys(known))
+    if get_origin(annotation) is tuple:
+        return f"list of {_type_name(get_args(annotation)[0])}"
     return getattr(annotation, "__name__", repr(annotation))
 
 
@@ -122,7 +129,8 @@ def _required(found: type) -> list[str]:
     return [f"{field} = ..." for field, info in fields.items() if info.is_required()]
 
 
-def _source(found: type) -> str:
-    module = inspect.getmodule(found)
-    doc = inspect.getdoc(module) or ""
-    return doc.partition("\n\n")[2].strip() if "http" in doc or "arXiv" in doc else ""
+def _source(kind: str, name: str, found: type) -> str:
+    """Return what the file of a component says of where it comes from."""
+    own = registry.module_of(kind, name)
+    doc = inspect.getdoc(own if own is not None else inspect.getmodule(found)) or ""
+    return doc.partition("\n\n")[2].strip() if "http" in doc else ""

@@ -6,14 +6,14 @@ from itertools import pairwise
 from typing import Annotated, Any
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_serializer
 from torch import Tensor, nn
 from torch.nn.functional import relu
 
 from fedrobust.core.task import Model
 from fedrobust.errors import ConfigError
 
-__all__ = ["MLP", "Imported", "LeNet", "ResNet", "Softmax"]
+__all__ = ["MLP", "LeNet", "ResNet", "Softmax"]
 
 
 class Softmax(Model):
@@ -122,6 +122,10 @@ class Imported(Model):
             raise ConfigError(f"{self.target} needs to be a Module, not {type(model).__name__}.")
         _try_out(self.target, model, input_shape, num_classes)
         return model
+
+    @model_serializer
+    def _as_written(self) -> dict[str, Any]:
+        return {"name": self.target, **self.arguments}
 
 
 class _Residual(nn.Module):

@@ -29,7 +29,7 @@ def _named(kind: str, base: type[Component]) -> BeforeValidator:
         name = str(fields.pop("name"))
         found = registry.find(kind, name)
         if issubclass(found, torch.nn.Module) and base is Model:
-            from fedrobust.imported import Imported
+            from fedrobust.models import Imported
 
             found, fields = Imported, {"target": name, "arguments": fields}
         if not issubclass(found, base):

@@ -11,11 +11,12 @@ import difflib
 import pkgutil
 from importlib import import_module
 from importlib.metadata import entry_points
+from types import ModuleType
 
 from fedrobust.core.component import snake_case
 from fedrobust.errors import UnknownComponent
 
-__all__ = ["KINDS", "builtin", "find", "names", "suggestion"]
+__all__ = ["KINDS", "builtin", "find", "module_of", "names", "suggestion"]
 
 KINDS = {
     "strategies": "fedrobust.strategies",
@@ -73,14 +74,21 @@ def suggestion(name: str, known: list[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else ""
 
 
-def _builtin_class(kind: str, name: str) -> type:
+def module_of(kind: str, name: str) -> ModuleType | None:
+    """Return the file of this repository that holds a component; None if it is someone else's."""
+    if ":" in name or name not in builtin(kind):
+        return None
     module = import_module(KINDS[kind])
-    if hasattr(module, "__path__"):
-        module = import_module(f"{KINDS[kind]}.{name}")
-        (public,) = module.__all__
-    else:
-        (public,) = (public for public in module.__all__ if snake_case(public) == name)
-    return _checked(getattr(module, public), name)
+    return import_module(f"{KINDS[kind]}.{name}") if hasattr(module, "__path__") else module
+
+
+def _builtin_class(kind: str, name: str) -> type:
+    module = module_of(kind, name)
+    public: list[str] = list(getattr(module, "__all__", ()))
+    if len(public) > 1:  # a module of several components, not a file of one
+        public = [one for one in public if snake_case(one) == name]
+    (only,) = public
+    return _checked(getattr(module, only), name)
 
 
 def _load(kind: str, reference: str) -> type:

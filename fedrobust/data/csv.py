@@ -163,8 +163,8 @@ class CSV(DataSet):
                 f"CSV finds {len(known)} different texts in column {column.name!r}, more than "
                 f"max_categories = {self.max_categories}; put it in drop, or raise the limit."
             )
-        codes = pd.Categorical(texts, categories=known).codes  # -1 where missing or new
-        return np.equal(np.asarray(codes)[:, None], np.arange(len(known))).astype(np.float64)
+        codes = pd.Index(known).get_indexer(pd.Index(texts))  # -1 where missing or new
+        return np.equal(codes[:, None], np.arange(len(known))).astype(np.float64)
 
 
 def _codes(values: pd.Series) -> Indices:

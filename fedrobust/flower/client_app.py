@@ -12,9 +12,10 @@ from fedrobust.core.world import World
 from fedrobust.errors import ConfigError
 from fedrobust.flower.records import Form, ModelRecord, from_tensors, to_tensors
 from fedrobust.flower.roster import IDENTIFY, PARTITION
+from fedrobust.overrides import parsed
 from fedrobust.scenario import Scenario
 
-__all__ = ["SCENARIO", "FedRobustApp", "app", "scenario_of"]
+__all__ = ["SCENARIO", "FedRobustApp", "app", "built_world", "scenario_of"]
 
 SCENARIO = "scenario"  # where the run config holds a scenario, as TOML
 _MEMORY = "memory-"
@@ -90,13 +91,16 @@ def scenario_of(context: Context) -> Scenario:
 
 @lru_cache(maxsize=4)
 def _parsed(text: str) -> Scenario:
-    from fedrobust.overrides import parsed
-
     return Scenario.parse(parsed(text))
 
 
 @lru_cache(maxsize=4)
-def _built(scenario_text: str, attacks_allowed: bool) -> World:
+def built_world(scenario_text: str, attacks_allowed: bool) -> World:
+    """Return the world of a scenario in TOML, built once in each process.
+
+    Raises:
+        ConfigError: if the scenario has adversaries and attacks are not allowed here.
+    """
     world = _parsed(scenario_text).world()
     if world.adversaries and not attacks_allowed:
         raise ConfigError(
@@ -110,7 +114,7 @@ def _deployed_world(context: Context) -> World:
     """Return the world of a deployed node, on which attacks run only if its operator agrees."""
     scenario_of(context)
     allowed = context.node_config.get("allow-attack") is True
-    return _built(str(context.run_config[SCENARIO]), allowed)
+    return built_world(str(context.run_config[SCENARIO]), allowed)
 
 
 def _model(message: Message, form: Form) -> torch.Tensor:

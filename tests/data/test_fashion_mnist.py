@@ -171,13 +171,10 @@ def test_a_sound_idx_file_is_read(tmp_path):
     assert np.array_equal(_idx.read(path, dimensions=2), array)
 
 
-@pytest.mark.slow
 def test_a_linear_model_reaches_four_in_five():
     data = FashionMNIST().load(seed=0)
     weights = torch.zeros(785, 10, requires_grad=True)
-    x, x_test = (
-        torch.cat([x.flatten(1), torch.ones(len(x), 1)], 1) for x in (data.x, data.x_test)
-    )
+    x, x_test = (torch.cat([x.flatten(1), torch.ones(len(x), 1)], 1) for x in (data.x, data.x_test))
     order = torch.Generator().manual_seed(0)
     optimizer = torch.optim.SGD([weights], lr=0.05, momentum=0.9)
 
