@@ -88,6 +88,34 @@ def test_sizes(model, shape, size):
     assert task(model, shape, num_classes=10).layout.size == size
 
 
+def test_an_mlp_is_not_linear_and_softmax_is():
+    a, b = torch.randn(2, 1, 6, generator=torch.Generator().manual_seed(0))
+
+    def bend(model):
+        f = model.build((6,), 3)
+        return (f(a) + f(b) - f(a + b) - f(0 * a)).abs().max()
+
+    assert bend(MLP()) > 1e-2
+    assert bend(Softmax()) < 1e-5
+
+
+def test_a_residual_block_that_adds_nothing_passes_its_input_on():
+    stem, _, _, block, *_ = ResNet(width=4).build((1, 8, 8), 2)
+    nn.init.zeros_(block.second_norm.weight)
+    x = stem(torch.rand(2, 1, 8, 8))
+
+    torch.testing.assert_close(block(x), x.relu())
+
+
+def test_each_stage_halves_the_image_and_doubles_the_channels():
+    layers = ResNet(width=4, blocks=2).build((3, 32, 24), 10)
+    x = torch.rand(1, 3, 32, 24)
+
+    shapes = [tuple(x.shape[1:]) for layer in layers[:9] if (x := layer(x)) is not None]
+
+    assert shapes == [(4, 32, 24)] * 5 + [(8, 16, 12)] * 2 + [(16, 8, 6)] * 2
+
+
 @pytest.mark.parametrize("model", [Softmax(), MLP(), LeNet(), ResNet(width=8)])
 def test_it_can_learn(model):
     """Forty images, each bright in the half its class names."""

@@ -1,6 +1,6 @@
 """Numbers that were known before this code was written, from its own rules and attacks.
 
-R1 and R2 were computed with numpy alone, R3 is proved (byzantine.md, sections 1.4, 1.8 and 4.3).
+R1 and R2 were computed with numpy alone; the constants of R3 are proved.
 """
 
 import math

@@ -18,6 +18,11 @@ def test_each_class_gives_its_share_rounded_down(labels, share):
     assert (chosen[sizes > 0] < sizes[sizes > 0]).all()  # something is left to train on
 
 
+def test_a_share_is_a_decimal_number():
+    """0.29 * 100 is 28.999999999999996 in binary."""
+    assert held_out(np.zeros(100, int), 0.29).sum() == 29
+
+
 def test_the_same_examples_are_chosen_every_time():
     y = np.arange(50) % 3
 

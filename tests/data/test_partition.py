@@ -142,6 +142,12 @@ def test_dirichlet_with_large_alpha_gives_everyone_the_same():
     assert np.abs(counts - 10).max() <= 1
 
 
+def test_dirichlet_deals_the_examples_of_a_class_at_random():
+    first, _ = Dirichlet(alpha=1e6).split(np.zeros(200, int), 2, rng(), None)
+
+    assert len(np.unique(np.diff(first))) > 3  # neither a run nor every other
+
+
 def test_many_clients_of_large_alpha_have_equal_sizes_on_average():
     """Rounding favors no one: 10 classes of 600 among 1,000 clients are 6 each, not 10 or 0."""
     y = np.arange(6000) % 10

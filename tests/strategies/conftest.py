@@ -30,12 +30,12 @@ def hard(request):
 
 @pytest.fixture(scope="session")
 def x3():
-    """The first golden matrix: byzantine.md, section 10."""
+    """The first golden matrix."""
     return torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
 
 
 @pytest.fixture(scope="session")
 def x7():
-    """The second golden matrix, for f = 2: byzantine.md, section 10."""
+    """The second golden matrix, for f = 2."""
     rows = [[5, 1, 2], [4, 1, 3], [4, -3, -5], [-2, -2, 4], [5, -5, 0], [4, -4, 3], [-4, 0, 3]]
     return torch.tensor(rows, dtype=torch.float32)

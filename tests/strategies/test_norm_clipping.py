@@ -7,7 +7,7 @@ from fedrobust.strategies.norm_clipping import NormClipping
 
 
 def test_golden_vector(info, x3):
-    """Bound 2 on (1, 2, 3): byzantine.md, section 10."""
+    """Bound 2 on (1, 2, 3)."""
     out = NormClipping(max_norm=2).transform(x3, (), info(x3)).updates
 
     torch.testing.assert_close(out[0], torch.tensor([0.53452248, 1.06904497, 1.60356745]))

@@ -1,0 +1,158 @@
+"""What attacks do to real learning and what defenses do about it: the claims of the README.
+
+Margins are wide; seeds are fixed.
+"""
+
+import logging
+from statistics import mean
+
+import pytest
+import torch
+
+from fedrobust.demo import demo
+from fedrobust.overrides import merged
+from fedrobust.scenario import Scenario
+from fedrobust.simulate import simulate
+
+DIGITS = {
+    "rounds": 60,
+    "clients": 20,
+    "data": "digits",
+    "partition": {"name": "dirichlet", "alpha": 1.0},
+    "model": {"name": "mlp", "hidden": [32]},
+    "training": {"epochs": 1, "batch_size": 16, "lr": 0.1},
+    "evaluate_every": 60,
+}
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    """Runs this small are slower on several threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    logging.getLogger("flwr").setLevel(logging.ERROR)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def outcome(tmp_path_factory):
+    """Return a function that runs a scenario and returns its summary."""
+
+    def run(scenario):
+        return simulate(scenario, tmp_path_factory.mktemp("run")).summary
+
+    return run
+
+
+@pytest.fixture
+def digits(outcome):
+    """Return a function that runs the digits federation under an attack with a strategy."""
+
+    def run(strategy, attack=None, share=0.2, **changes):
+        adversary = [{"attack": attack, "share": share}] if attack else []
+        table = {**DIGITS, "strategy": strategy, "adversary": adversary, **changes}
+        return outcome(Scenario.parse(table))
+
+    return run
+
+
+@pytest.mark.slow
+def test_the_demo_shows_what_the_readme_says(outcome):
+    """Three seeds: the defense costs at most 3 points, averaging more than 20, the median 4."""
+    runs = dict(demo())
+
+    def accuracy(label):
+        scenario = runs[label]
+        return 100 * mean(
+            outcome(scenario.model_copy(update={"seed": seed})).accuracy for seed in range(3)
+        )
+
+    clean = accuracy("no attack, mean")
+    assert clean > 80
+    assert clean - accuracy("attack, centered clipping + momentum") < 3
+    assert clean - accuracy("attack, mean") > 20
+    assert clean - accuracy("attack, median") > 4
+
+
+@pytest.mark.slow
+def test_a_second_attack_breaks_the_median_and_not_centered_clipping(outcome):
+    runs = dict(demo())
+    ipm = {"name": "ipm", "epsilon": 0.5}
+
+    def attacked(label):
+        table = merged(runs[label].table(), ())
+        table["adversary"] = [{"attack": ipm, "share": 0.2}]
+        return 100 * outcome(Scenario.parse(table)).accuracy
+
+    clean = 100 * outcome(runs["no attack, mean"]).accuracy
+    assert clean - attacked("attack, centered clipping + momentum") < 3.5
+    assert clean - attacked("attack, median") > 8
+
+
+@pytest.mark.parametrize("rule", ["coordinate_median", "trimmed_mean", "krum"])
+def test_robust_rules_withstand_noise_that_destroys_the_mean(digits, rule):
+    noise = {"name": "gaussian_noise", "std": 5.0}
+
+    assert digits(["mean"]).accuracy > 0.85
+    assert digits(["mean"], noise).accuracy < 0.5
+    assert digits([rule], noise).accuracy > 0.75
+
+
+def test_krum_excludes_the_crude_and_says_so(digits):
+    summary = digits([{"name": "krum", "keep": "n-f"}], "gaussian_noise")
+
+    assert len(summary.excluded_malicious) == summary.malicious == 4
+    assert summary.excluded_honest == []
+    assert summary.relative_weight == 0
+    assert any("4 of 4 malicious" in sentence for sentence in summary.sentences())
+
+
+def test_norm_clipping_bounds_what_length_can_do(digits):
+    scaled = {"name": "sign_flip", "scale": 50.0}
+
+    assert digits(["mean"], scaled).accuracy < 0.5
+    assert digits([{"name": "norm_clipping", "max_norm": 0.5}, "mean"], scaled).accuracy > 0.75
+
+
+def test_a_backdoor_works_on_the_mean_and_an_honest_model_does_not_have_it(digits):
+    patch = {"name": "patch_backdoor", "target": 0, "size": 2, "poison_share": 0.5}
+    asleep = {"adversary": [{"attack": patch, "share": 0.2, "active": {"start": 1000}}]}
+
+    attacked, honest = digits(["mean"], patch), digits(["mean"], **asleep)
+
+    assert attacked.attack_success > 0.8
+    assert attacked.accuracy > 0.8
+    assert honest.attack_success < 0.3
+
+
+def test_targeted_label_flips_reach_their_goal_only_if_many_flip(digits):
+    flip = {"name": "label_flip", "source": 1, "target": 7}
+
+    many, few = digits(["mean"], flip, share=0.6), digits(["mean"], flip, share=0.1)
+
+    assert many.attack_success > 0.5 > few.attack_success
+
+
+def test_free_riders_slow_learning_down(digits):
+    alone = digits(["mean"], rounds=8, evaluate_every=8)
+    burdened = digits(["mean"], "free_rider", share=0.7, rounds=8, evaluate_every=8)
+
+    assert burdened.accuracy < alone.accuracy - 0.05
+
+
+def test_momentum_takes_the_room_that_alie_hides_in(digits):
+    """Learning from History, the point of the paper: one step a round, noisy gradients."""
+    alie = {"name": "alie", "z": 1.5}
+    noisy = {
+        "training": {"steps": 1, "batch_size": 4, "lr": 0.3},
+        "partition": "iid",
+        "rounds": 200,
+        "evaluate_every": 50,
+    }
+
+    without = digits(["coordinate_median"], alie, share=0.4, **noisy)
+    momentum = {"name": "client_momentum", "beta": 0.95}
+    with_it = digits([momentum, "coordinate_median"], alie, share=0.4, **noisy)
+
+    assert with_it.accuracy > without.accuracy + 0.03
