@@ -162,5 +162,7 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
 
 
 def _where(console: Console, outcome: Outcome) -> None:
-    console.print(f"\nResults: {outcome.folder / 'results.sqlite'}  (run {outcome.run})", highlight=False)
+    console.print(
+        f"\nResults: {outcome.folder / 'results.sqlite'}  (run {outcome.run})", highlight=False
+    )
     console.print(f"Model:   {outcome.model_hash}", highlight=False)

@@ -3,7 +3,6 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -136,7 +135,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             return self.num_malicious
         return sum(len(adversary.clients) for adversary in self.adversaries)
 
-    @cached_property
+    @property
     def adversaries(self) -> tuple[Adversary, ...]:
         """The adversaries with the clients that each of them controls."""
         return assigned(self.adversary, self.clients, self.seed)

@@ -81,30 +81,28 @@ def simulate(
         ResultsError: if there is nothing to resume.
         KeyboardInterrupt: when interrupted; the run is marked so and can be resumed.
     """
-    store = Store(folder)
-    last = store.latest(scenario.digest()) if resume else None
-    if resume and last is None:
-        raise ResultsError(
-            f"{folder} holds no run of this scenario to resume; start it without --resume."
-        )
-    if last is not None and last.status == "finished":
-        return Outcome(last.id, folder, last.model_hash or "", summarise(store, last.id, scenario))
-    world = scenario.world()
-    run = last.id if last is not None else _begin(store, scenario)
-    simulation = _Simulation(scenario, world, store, run, watch, cohort)
-    try:
-        if last is not None:
-            simulation.restore()
-        params = simulation.go()
-    except KeyboardInterrupt:
-        store.finish(run, "interrupted")
-        raise
-    except BaseException:
-        store.finish(run, "failed")
-        raise
-    digest = checkpoint.model_hash(params)
-    summary = summarise(store, run, scenario)
-    store.finish(run, "finished", model_hash=digest, summary=summary.table())
+    with Store(folder) as store:
+        last = store.latest(scenario.digest()) if resume else None
+        if resume and last is None:
+            raise ResultsError(
+                f"{folder} holds no run of this scenario to resume; start it without --resume."
+            )
+        if last is not None and last.status == "finished":
+            summary = summarise(store, last.id, scenario)
+            return Outcome(last.id, folder, last.model_hash or "", summary)
+        world = scenario.world()
+        run = last.id if last is not None else _begin(store, scenario)
+        simulation = _Simulation(scenario, world, store, run, watch, cohort)
+        try:
+            if last is not None:
+                simulation.restore()
+            digest = checkpoint.model_hash(simulation.go())
+        except BaseException as error:
+            interrupted = isinstance(error, KeyboardInterrupt)
+            store.finish(run, "interrupted" if interrupted else "failed")
+            raise
+        summary = summarise(store, run, scenario)
+        store.finish(run, "finished", model_hash=digest, summary=summary.table())
     return Outcome(run, folder, digest, summary)
 
 

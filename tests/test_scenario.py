@@ -74,6 +74,10 @@ def test_the_seed_decides_whom_an_adversary_controls():
     assert scenario().adversaries == scenario().adversaries
 
 
+def test_a_copy_with_another_seed_is_the_scenario_with_that_seed():
+    assert scenario().model_copy(update={"seed": 3}).adversaries == scenario("seed = 3").adversaries
+
+
 def test_the_server_expects_as_many_malicious_clients_as_there_are_unless_told():
     assert scenario().declared == 6
     assert scenario("num_malicious = 1").declared == 1

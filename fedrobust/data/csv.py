@@ -164,7 +164,8 @@ class CSV(DataSet):
                 f"max_categories = {self.max_categories}; put it in drop, or raise the limit."
             )
         codes = pd.Index(known).get_indexer(pd.Index(texts))  # -1 where missing or new
-        return np.equal(codes[:, None], np.arange(len(known))).astype(np.float64)
+        columns: Columns = np.equal(codes[:, None], np.arange(len(known))).astype(np.float64)
+        return columns
 
 
 def _codes(values: pd.Series) -> Indices:

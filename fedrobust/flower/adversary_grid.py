@@ -36,6 +36,7 @@ class AdversaryGrid(Grid):
         self._grid, self._adversaries, self._seed = grid, tuple(adversaries), seed
         self._roster = Roster()
         self._sent: dict[str, Message] = {}
+        self._rounds = 0
         self.state: dict[str, Any] = {}  # what adversaries remember, by adversary and client
         self.seconds = 0.0  # that adversaries took in the last round
 
@@ -62,8 +63,10 @@ class AdversaryGrid(Grid):
         self.seconds = perf_counter() - start
 
     def _attack(self, sent: list[Message], replies: list[Message]) -> None:
+        self._rounds += 1
         config = next(iter(sent[0].content.config_records.values()), ConfigRecord())
-        round = int(config.get("server-round", 0))  # type: ignore[arg-type]
+        named = config.get("server-round")  # as Flower's strategies say; others may not
+        round = named if isinstance(named, int) else self._rounds
         active = [a for a in self._adversaries if a.is_active(round, self._seed)]
         if not active:
             return

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedrobust.data._held_out import held_out
 from fedrobust.errors import DataError
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 3), max_size=120), st.floats(0.3, 0.9))
 def test_each_class_gives_its_share_rounded_down(labels, share):
     y = np.array([0, 0, 0, 0, *labels])

@@ -2,11 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedrobust.data.partition import IID, ByColumn, Dirichlet, PowerLaw, Shards
-from fedrobust.errors import DataError
 
 PARTITIONS = [
     IID(),
@@ -41,6 +40,7 @@ def skew(shards, y):
 
 
 @pytest.mark.parametrize("partition", PARTITIONS, ids=repr)
+@settings(deadline=None)
 @given(data=st.data())
 def test_every_example_has_exactly_one_client_and_every_client_an_example(partition, data):
     num_clients = data.draw(st.integers(1, 30))
@@ -79,6 +79,7 @@ def test_leaves_its_arguments_alone(partition):
     assert sum(sizes(shards)) == 40
 
 
+@settings(deadline=None)
 @given(st.integers(1, 60), st.integers(0, 300))
 def test_iid_sizes_differ_by_one_at_most(num_clients, more):
     shards = IID().split(np.zeros(num_clients + more, int), num_clients, rng(), None)
@@ -86,6 +87,7 @@ def test_iid_sizes_differ_by_one_at_most(num_clients, more):
     assert max(sizes(shards)) - min(sizes(shards)) <= 1
 
 
+@settings(deadline=None)
 @given(
     st.integers(1, 20), st.integers(1, 20), st.floats(1e-4, 1e6), st.integers(0, 50), st.booleans()
 )
@@ -222,40 +224,6 @@ def test_packed_groups_are_never_divided():
     held = [set(groups[shard]) for shard in shards]
     assert sorted(len(h) for h in held) == [2, 3, 3, 3]
     assert len(set.union(*held)) == 11
-
-
-@pytest.mark.parametrize(
-    ("partition", "num_clients", "groups", "message"),
-    [
-        (IID(), 11, None, "11 clients .* need at least 11 examples, not 10; lower the number of"),
-        (Dirichlet(min_size=3), 4, None, "at least 12 examples, not 10; .* or min_size"),
-        (PowerLaw(min_size=6), 2, None, "at least 12 examples, not 10; .* or min_size"),
-        (Shards(per_client=3), 4, None, "at least 12 examples .* not 10; lower per_client"),
-        (ByColumn(), 5, None, "`client` set; these data do not"),
-        (ByColumn(), 4, np.arange(10) % 5, "5 groups .* not 4; ask for 5 clients, or packed"),
-        (ByColumn(), 6, np.arange(10) % 5, "5 groups .* not 6; ask for 5 clients.$"),
-        (ByColumn(packed=True), 6, np.arange(10) % 5, "not 6; ask for 5 clients.$"),
-    ],
-)
-def test_says_what_it_cannot_split(partition, num_clients, groups, message):
-    with pytest.raises(DataError, match=message):
-        partition.split(np.arange(10) % 2, num_clients, rng(), groups)
-
-
-@pytest.mark.parametrize(
-    ("partition", "wrong"),
-    [
-        (Dirichlet, {"alpha": 0}),
-        (Dirichlet, {"alpha": 1e300}),
-        (Dirichlet, {"min_size": 0}),
-        (Shards, {"per_client": 0}),
-        (PowerLaw, {"exponent": -1}),
-        (ByColumn, {"column": "client"}),
-    ],
-)
-def test_rejects(partition, wrong):
-    with pytest.raises(ValueError, match=next(iter(wrong))):
-        partition(**wrong)
 
 
 @pytest.mark.parametrize("partition", PARTITIONS[:-1], ids=repr)
