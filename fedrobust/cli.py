@@ -45,22 +45,20 @@ def simulate(
         "runs"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the result.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print only the accuracy.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads that PyTorch may use.")] = 1,
 ) -> None:
     """Run a federation with its attackers and its defense, and record it."""
-    from fedrobust.commands import run_demo, run_scenario
+    from fedrobust.commands import Options, run_demo, run_scenario
 
+    options = Options(resume, quiet, json, threads)
     given = list(arguments or [])
-    path = given.pop(0) if given and "=" not in given[0] else None
-    if path is None:
-        run_demo(given, out / "demo", resume=resume, quiet=quiet, json=json, threads=threads)
+    if given and "=" not in given[0]:
+        path = Path(given[0])
+        run_scenario(path, given[1:], out / path.stem, options)
     else:
-        folder = out / Path(path).stem
-        run_scenario(
-            Path(path), given, folder, resume=resume, quiet=quiet, json=json, threads=threads
-        )
+        run_demo(given, out / "demo", options)
 
 
 @cli.command("list")

@@ -2,10 +2,13 @@
 
 import json as json_format
 import logging
+import re
 import shlex
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import tomli_w
 import torch
@@ -15,78 +18,58 @@ from rich.console import Console
 from fedrobust.demo import demo, verdict
 from fedrobust.errors import ConfigError
 from fedrobust.results.export import export
+from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.screen import Screen, describe, outcome_table
 from fedrobust.simulate import Outcome, simulate
 
-__all__ = ["export_run", "run_demo", "run_scenario"]
+__all__ = ["Options", "export_run", "run_demo", "run_scenario"]
 
 _INTERRUPTED = 130
 
 
-def run_scenario(
-    path: Path,
-    overrides: list[str],
-    folder: Path,
-    *,
-    resume: bool,
-    quiet: bool,
-    json: bool,
-    threads: int,
-) -> None:
+class Options(NamedTuple):
+    """How to run, and what to print."""
+
+    resume: bool = False  # continue an interrupted run
+    quiet: bool = False  # print only the final accuracy
+    json: bool = False  # print only the result, as JSON
+    threads: int = 1  # that PyTorch may use
+
+
+def run_scenario(path: Path, overrides: list[str], folder: Path, options: Options) -> None:
     """Run one scenario, show its progress, and say what happened."""
-    console = _console(quiet, json, threads)
+    console = _console(options)
     scenario = Scenario.load(path, overrides)
     if not scenario.name:
         scenario = scenario.model_copy(update={"name": path.stem})
     console.print(describe(scenario), highlight=False)
-    outcome = _run(
-        scenario, folder, console, resume, ["fedrobust", "simulate", str(path)], overrides
-    )
-    if json:
+    outcome = _run(scenario, scenario.name, folder, console, options.resume)
+    if options.json:
         typer.echo(json_format.dumps(_as_json(outcome)))
-        return
-    if quiet:
-        accuracy = outcome.summary.accuracy
-        typer.echo(f"{accuracy:.4f}" if accuracy is not None else "nan")
-        return
-    console.print()
-    console.print(outcome_table([(scenario.name, outcome)]), highlight=False)
-    console.print()
-    for sentence in outcome.summary.sentences():
-        console.print(sentence, highlight=False)
-    _where(console, outcome)
+    elif options.quiet:
+        typer.echo(_accuracy(outcome))
+    else:
+        _tell(console, [(scenario.name, outcome)], outcome.summary.sentences())
 
 
-def run_demo(
-    overrides: list[str],
-    folder: Path,
-    *,
-    resume: bool,
-    quiet: bool,
-    json: bool,
-    threads: int,
-) -> None:
+def run_demo(overrides: list[str], folder: Path, options: Options) -> None:
     """Run the built-in comparison: no attack, an attack, and the attack against a defense."""
-    console = _console(quiet, json, threads)
+    console = _console(options)
     scenarios = demo(overrides)
     console.print(describe(scenarios[-1][1]).partition(";")[0], highlight=False)
     outcomes = []
     for label, scenario in scenarios:
-        done = _run(scenario, folder, console, resume, ["fedrobust", "simulate"], overrides, label)
-        outcomes.append((label, done))
-    if json:
+        resume = options.resume and _begun(folder, scenario)  # later ones may not have begun
+        outcomes.append((label, _run(scenario, label, folder, console, resume)))
+    if options.json:
         typer.echo(json_format.dumps({label: _as_json(o) for label, o in outcomes}))
-        return
-    console.print()
-    console.print(outcome_table(outcomes), highlight=False)
-    console.print()
-    for sentence in verdict(outcomes):
-        console.print(sentence, highlight=False)
-    if quiet:
-        return
-    _where(console, outcomes[-1][1])
-    console.print("Your own:  fedrobust init, then fedrobust simulate scenario.toml")
+    elif options.quiet:
+        for label, outcome in outcomes:
+            typer.echo(f"{_accuracy(outcome)}  {label}")
+    else:
+        _tell(console, outcomes, verdict(outcomes))
+        console.print("Your own:  fedrobust init, then fedrobust simulate scenario.toml")
 
 
 def export_run(run: str, format: str, folder: Path, results: Path) -> list[Path]:
@@ -108,48 +91,51 @@ def export_run(run: str, format: str, folder: Path, results: Path) -> list[Path]
 
 
 def _holds(folder: Path, run: str) -> bool:
-    from fedrobust.results.store import Store
+    with Store(folder, create=False) as store:
+        return any(row.id.startswith(run) for row in store.runs())
 
-    return any(row.id.startswith(run) for row in Store(folder).runs())
+
+def _begun(folder: Path, scenario: Scenario) -> bool:
+    with Store(folder) as store:
+        return store.latest(scenario.digest()) is not None
 
 
-def _run(
-    scenario: Scenario,
-    folder: Path,
-    console: Console,
-    resume: bool,
-    command: list[str],
-    overrides: list[str],
-    label: str = "",
-) -> Outcome:
-    screen = Screen(console, label or scenario.name, scenario.rounds)
+def _run(scenario: Scenario, label: str, folder: Path, console: Console, resume: bool) -> Outcome:
+    screen = Screen(console, label, scenario.rounds)
     _write_resolved(scenario, folder)
-    with _resumable(console, f"{shlex.join([*command, *overrides])} --resume"), screen.live():
+    with _resumable(console), screen.live():
         outcome = simulate(scenario, folder, resume=resume, watch=screen.show)
     return outcome
 
 
 @contextmanager
-def _resumable(console: Console, command: str) -> Iterator[None]:
+def _resumable(console: Console) -> Iterator[None]:
     """Turn Ctrl-C into an exit that says how to go on."""
     try:
         yield
     except KeyboardInterrupt:
+        typed = [word for word in sys.argv[1:] if word != "--resume"]
+        command = shlex.join(["fedrobust", *typed, "--resume"])
         console.print(f"\nInterrupted; nothing is lost. Go on with: {command}", highlight=False)
         raise typer.Exit(_INTERRUPTED) from None
 
 
 def _write_resolved(scenario: Scenario, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    name = scenario.name or scenario.digest()[:8]
+    name = re.sub(r"\W+", "_", scenario.name) or scenario.digest()[:8]
     (folder / f"{name}.toml").write_text(tomli_w.dumps(scenario.table()), encoding="utf-8")
 
 
-def _console(quiet: bool, json: bool, threads: int) -> Console:
+def _console(options: Options) -> Console:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
-    torch.set_num_threads(threads)
-    return Console(quiet=quiet or json, soft_wrap=True)
+    torch.set_num_threads(options.threads)
+    return Console(quiet=options.quiet or options.json, soft_wrap=True)
+
+
+def _accuracy(outcome: Outcome) -> str:
+    accuracy = outcome.summary.accuracy
+    return "nan" if accuracy is None else f"{accuracy:.4f}"
 
 
 def _as_json(outcome: Outcome) -> dict[str, object]:
@@ -161,8 +147,13 @@ def _as_json(outcome: Outcome) -> dict[str, object]:
     }
 
 
-def _where(console: Console, outcome: Outcome) -> None:
-    console.print(
-        f"\nResults: {outcome.folder / 'results.sqlite'}  (run {outcome.run})", highlight=False
-    )
-    console.print(f"Model:   {outcome.model_hash}", highlight=False)
+def _tell(console: Console, outcomes: list[tuple[str, Outcome]], sentences: Iterable[str]) -> None:
+    last = outcomes[-1][1]
+    console.print()
+    console.print(outcome_table(outcomes), highlight=False)
+    console.print()
+    for sentence in sentences:
+        console.print(sentence, highlight=False)
+    console.print(f"\nResults: {last.folder / 'results.sqlite'}  (run {last.run})", highlight=False)
+    if len(outcomes) == 1:
+        console.print(f"Model:   {last.model_hash}", highlight=False)

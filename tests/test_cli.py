@@ -2,6 +2,7 @@
 
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -70,6 +71,18 @@ def test_the_demo_compares_four_runs_and_says_what_it_shows(fedrobust):
     assert "averaging loses" in printed
 
 
+def test_an_interrupted_demo_goes_on_with_the_runs_that_had_not_begun(fedrobust, tmp_path):
+    whole = json.loads(fedrobust("simulate", *SMALL, "--json", "--out", "whole"))
+    fedrobust("simulate", *SMALL, "--out", "parts")
+    with sqlite3.connect(tmp_path / "parts/demo/results.sqlite") as db:
+        db.execute("PRAGMA foreign_keys = ON")
+        db.execute("DELETE FROM runs WHERE name LIKE '%median%' OR name LIKE '%clipping%'")
+
+    resumed = json.loads(fedrobust("simulate", *SMALL, "--json", "--out", "parts", "--resume"))
+
+    assert [r["model_hash"] for r in resumed.values()] == [r["model_hash"] for r in whole.values()]
+
+
 def test_json_is_one_object_and_nothing_else(fedrobust):
     fedrobust("init")
 
@@ -84,6 +97,9 @@ def test_quiet_is_the_accuracy_alone(fedrobust):
     fedrobust("init")
 
     assert 0 <= float(fedrobust("simulate", "scenario.toml", *SMALL, "--quiet")) <= 1
+    demo = fedrobust("simulate", *SMALL, "--quiet").splitlines()
+    assert all(0 <= float(line.split()[0]) <= 1 for line in demo)
+    assert len(demo) == 4
 
 
 def test_resume_of_a_finished_run_gives_the_same_result(fedrobust):

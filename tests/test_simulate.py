@@ -180,7 +180,7 @@ def test_kill_9_loses_at_most_the_round_it_hits(tmp_path):
 @pytest.mark.slow
 def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path):
     (tmp_path / "stopped.toml").write_text(TEXT.replace("rounds = 12", "rounds = 4000"))
-    command = [sys.executable, "-m", "fedrobust", "simulate", "stopped.toml"]
+    command = [sys.executable, "-m", "fedrobust", "simulate", "stopped.toml", "--out", "runs"]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
     process = subprocess.Popen(
         command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
@@ -192,7 +192,7 @@ def test_ctrl_c_exits_with_130_and_says_how_to_go_on(tmp_path):
     printed, _ = process.communicate(timeout=60)
 
     assert process.returncode == 130
-    assert "fedrobust simulate stopped.toml --resume" in printed
+    assert "Go on with: fedrobust simulate stopped.toml --out runs --resume" in printed
     assert [run.status for run in Store(database.parent).runs()] == ["interrupted"]
 
 
