@@ -7,7 +7,7 @@ __all__ = ["IDENTIFY", "PARTITION", "Roster"]
 
 IDENTIFY = "identify"
 PARTITION = "partition-id"
-_PATIENCE = 60.0  # seconds to wait for a node to say which partition it holds
+_PATIENCE = 600.0  # seconds to wait for nodes to answer: for their first message, engines start up
 
 
 class Roster:
