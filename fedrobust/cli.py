@@ -37,8 +37,7 @@ def simulate(
         list[str] | None,
         typer.Argument(
             metavar="[SCENARIO.toml] [KEY=VALUE]...",
-            help="A scenario, and lines of TOML that change it, such as adversary.0.share=0.3. "
-            "Without a scenario a built-in demo runs.",
+            help="A scenario, and lines of TOML that change it.",
         ),
     ] = None,
     out: Annotated[Path, typer.Option(help="The folder for results and checkpoints.")] = Path(
@@ -49,16 +48,23 @@ def simulate(
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
     threads: Annotated[int, typer.Option(min=1, help="Threads that PyTorch may use.")] = 1,
 ) -> None:
-    """Run a federation with its attackers and its defense, and record it."""
+    """Run a federation with its attackers and its defense, and record it.
+
+    SCENARIO.toml says what to run; without it a built-in demo runs.  Lines of TOML after it
+    change it for this run: rounds=50 data=digits adversary.0.share=0.3
+    """
     from fedrobust.commands import Options, run_demo, run_scenario
 
     options = Options(resume, quiet, json, threads)
     given = list(arguments or [])
-    if given and "=" not in given[0]:
-        path = Path(given[0])
-        run_scenario(path, given[1:], out / path.stem, options)
+    overrides = [line for line in given if "=" in line]
+    paths = [Path(word) for word in given if "=" not in word]
+    if len(paths) > 1:
+        raise typer.BadParameter(f"one scenario at a time, not {' and '.join(map(str, paths))}")
+    if paths:
+        run_scenario(paths[0], overrides, out / paths[0].stem, options)
     else:
-        run_demo(given, out / "demo", options)
+        run_demo(overrides, out / "demo", options)
 
 
 @cli.command("list")
@@ -99,6 +105,8 @@ def init(
             f"{path} exists already, and stays as it is; name another file: "
             "fedrobust init my_scenario.toml"
         ) from None
+    except OSError as error:
+        raise ConfigError(f"Cannot write {path}: {error.strerror}.") from None
     typer.echo(f"Wrote {path}. Edit it, then: fedrobust simulate {path}")
 
 

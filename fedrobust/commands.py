@@ -2,7 +2,6 @@
 
 import json as json_format
 import logging
-import re
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
@@ -10,7 +9,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-import tomli_w
 import torch
 import typer
 from rich.console import Console
@@ -102,7 +100,6 @@ def _begun(folder: Path, scenario: Scenario) -> bool:
 
 def _run(scenario: Scenario, label: str, folder: Path, console: Console, resume: bool) -> Outcome:
     screen = Screen(console, label, scenario.rounds)
-    _write_resolved(scenario, folder)
     with _resumable(console), screen.live():
         outcome = simulate(scenario, folder, resume=resume, watch=screen.show)
     return outcome
@@ -118,12 +115,6 @@ def _resumable(console: Console) -> Iterator[None]:
         command = shlex.join(["fedrobust", *typed, "--resume"])
         console.print(f"\nInterrupted; nothing is lost. Go on with: {command}", highlight=False)
         raise typer.Exit(_INTERRUPTED) from None
-
-
-def _write_resolved(scenario: Scenario, folder: Path) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    name = re.sub(r"\W+", "_", scenario.name) or scenario.digest()[:8]
-    (folder / f"{name}.toml").write_text(tomli_w.dumps(scenario.table()), encoding="utf-8")
 
 
 def _console(options: Options) -> Console:

@@ -10,7 +10,7 @@ from fedrobust.errors import ConfigError
 
 __all__ = ["merged", "parsed"]
 
-_BARE_WORD = re.compile(r"\s*([\w.-]+)\s*=\s*([A-Za-z_][\w.:/-]*)\s*")
+_BARE_WORD = re.compile(r"\s*([\w.-]+)\s*=\s*([A-Za-z_./~][\w.:/~-]*)\s*")
 
 
 def parsed(text: str) -> dict[str, Any]:

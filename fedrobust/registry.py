@@ -87,15 +87,20 @@ def _builtin_class(kind: str, name: str) -> type:
     public: list[str] = list(getattr(module, "__all__", ()))
     if len(public) > 1:  # a module of several components, not a file of one
         public = [one for one in public if snake_case(one) == name]
-    (only,) = public
-    return _checked(getattr(module, only), name)
+    if len(public) != 1:
+        where = getattr(module, "__file__", name)
+        raise UnknownComponent(
+            f"{where} needs one public class, named in its __all__, as in "
+            f'__all__ = ["{name.title().replace("_", "")}"], not {public or "none"}.'
+        )
+    return _checked(getattr(module, public[0]), name)
 
 
 def _load(kind: str, reference: str) -> type:
     module, _, attribute = reference.partition(":")
     try:
         return _checked(getattr(import_module(module), attribute), reference)
-    except (ImportError, AttributeError) as error:
+    except (ImportError, AttributeError, ValueError) as error:
         raise UnknownComponent(
             f"No {reference!r} for {kind}: {error}. Write it as package.module:Class, and install "
             "the package or run where it lies."

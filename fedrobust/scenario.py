@@ -3,11 +3,12 @@
 import hashlib
 import json
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
-from typing import Any, Self, TypeVar
+from typing import Annotated, Any, Self, TypeVar
 
 import torch
-from pydantic import BaseModel, Field, NonNegativeInt, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, ValidationError
 
 from fedrobust.complaints import explain
 from fedrobust.core import seeds
@@ -37,6 +38,11 @@ __all__ = ["Scenario"]
 T = TypeVar("T")
 
 
+def _listed(value: Any) -> Any:
+    """Let a strategy of one part be written without brackets."""
+    return [value] if isinstance(value, str | dict) else value
+
+
 class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """Everything that determines a run.  Two equal scenarios give equal results.
 
@@ -55,7 +61,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """
 
     name: str = ""
-    seed: NonNegativeInt = 0
+    seed: int = Field(0, ge=0, lt=2**63)
     rounds: PositiveInt = 100
     clients: PositiveInt = 50
     sample: float = Field(1.0, gt=0, le=1)
@@ -63,7 +69,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     partition: PartitionPart = default("partitions", "iid")
     model: ModelPart = default("models", "softmax")
     training: Training = Training()
-    strategy: tuple[StrategyPart, ...] = ()
+    strategy: Annotated[tuple[StrategyPart, ...], BeforeValidator(_listed)] = ()
     num_malicious: NonNegativeInt | None = None
     adversary: tuple[AdversarySpec, ...] = ()
     evaluate_every: PositiveInt = 1
@@ -147,6 +153,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             ConfigError: with the path of what is wrong.
         """
         _ = self.adversaries
+        self._check_order()
         expected = malicious_in_sample(self.clients, min(self.declared, self.clients), self.sampled)
         updates = torch.randn(self.sampled, 3, generator=torch.Generator().manual_seed(0))
         info = RoundInfo(
@@ -165,6 +172,20 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
                 f"strategy: {error} (A round has {self.sampled} of {self.clients} clients; set "
                 "num_malicious, sample or clients.)"
             ) from error
+
+    def _check_order(self) -> None:
+        order = {PreAggregator: 0, Aggregator: 1, PostAggregator: 2}
+        places = [
+            (place, part.reference())
+            for part in self.strategy
+            for kind, place in order.items()
+            if isinstance(part, kind)
+        ]
+        for (before, first), (after, second) in pairwise(places):
+            if before > after:
+                raise ConfigError(
+                    f"strategy: {second} acts before {first}; write it before {first}, too."
+                )
 
     def world(self) -> World:
         """Load the data, share them out, and build the model.

@@ -1,14 +1,13 @@
 """Run a scenario in this process: train, attack, defend, evaluate, record, resume."""
 
-import platform
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
+from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import torch
+import tomli_w
 from flwr.app import MetricRecord
 from torch import Tensor
 
@@ -21,7 +20,7 @@ from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.server_app import serve, strategy_of
-from fedrobust.results import checkpoint
+from fedrobust.results import checkpoint, provenance
 from fedrobust.results.rows import ClientRow, RoundRow
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
@@ -74,7 +73,7 @@ def simulate(
         resume: continue the last run of this scenario in the folder; if it has finished, only
             return its outcome.
         watch: called when the run starts and after each round.
-        cohort: train all clients of a round together; the result is the same one by one.
+        cohort: train all clients of a round together; one by one the model is the same to 1e-5.
 
     Raises:
         ConfigError, DataError: if the scenario cannot be run.
@@ -95,7 +94,9 @@ def simulate(
         simulation = _Simulation(scenario, world, store, run, watch, cohort)
         try:
             if last is not None:
+                provenance.warn_of_changes(last)
                 simulation.restore()
+            (folder / f"{run}.toml").write_text(tomli_w.dumps(scenario.table()), encoding="utf-8")
             digest = checkpoint.model_hash(simulation.go())
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
@@ -170,7 +171,9 @@ class _Simulation:
                 metrics.attack_success(self.world.task, params, adversary.attack)
                 for adversary in self.world.adversaries
             ]
-            success = max((r for r in reached if r is not None), default=None)
+            success = max(
+                (rate for rate in reached if rate is not None and isfinite(rate)), default=None
+            )
         seconds["evaluate"] = perf_counter() - start
         seconds["clients"] -= self.grid.seconds
         seconds["adversaries"] = self.grid.seconds
@@ -191,7 +194,7 @@ class _Simulation:
             ClientRow(
                 client=entry.client,
                 node=str(entry.node),
-                role=self.world.role(entry.client),
+                role=self.world.role(entry.client, number),
                 admitted=entry.fault is None,
                 fault=None if entry.fault is None else str(entry.fault),
                 note=entry.note,
@@ -226,17 +229,12 @@ class _Simulation:
 
 
 def _begin(store: Store, scenario: Scenario) -> str:
-    packages = ("fedrobust", "flwr", "torch", "numpy")
     return store.begin(
         name=scenario.name,
         scenario_hash=scenario.digest(),
         scenario=scenario.table(),
         rounds=scenario.rounds,
         seed=scenario.seed,
-        versions={"python": platform.python_version(), **{p: version(p) for p in packages}},
-        machine={
-            "system": platform.platform(),
-            "processor": platform.processor() or platform.machine(),
-            "threads": torch.get_num_threads(),
-        },
+        versions=provenance.versions(),
+        machine=provenance.machine(),
     )

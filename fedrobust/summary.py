@@ -9,7 +9,8 @@ from fedrobust.scenario import Scenario
 
 __all__ = ["Summary", "summarise"]
 
-_LAST = 5  # evaluations that the final figures are averaged over
+_LAST = 5  # evaluations, at most, that the final figures are averaged over
+_TAIL = 0.1  # the share of the rounds, at the end, that they must lie in
 _MOSTLY = 0.5  # a client is called excluded if it counted for nothing in more of its rounds
 
 
@@ -17,10 +18,12 @@ _MOSTLY = 0.5  # a client is called excluded if it counted for nothing in more o
 class Summary:
     """What a run came to.
 
-    Final figures are means over the last five evaluations: under attack, single rounds jump.
+    Final figures are means over the last evaluations, five at most, in the last tenth of the
+    rounds: under attack, single rounds jump.
     """
 
     accuracy: float | None
+    averaged: int  # how many evaluations the final figures are means of
     worst_class_accuracy: float | None
     attack_success: float | None
     rounds: int
@@ -30,6 +33,7 @@ class Summary:
     malicious: int  # how many clients adversaries control
     excluded_malicious: list[int]  # clients that mostly counted for nothing, and should
     excluded_honest: list[int]  # clients that mostly counted for nothing, and should not
+    selective: bool  # whether the rule leaves out most honest clients too, by design
     relative_weight: float | None  # of a malicious client, where an honest one counts 1
     seconds: float
 
@@ -41,7 +45,11 @@ class Summary:
         """Yield what happened, in words."""
         if self.accuracy is not None:
             worst = f" ({self.worst_class_accuracy:.1%} in the worst class)"
-            yield f"The model classifies {self.accuracy:.1%} of the test data correctly{worst}."
+            over = f", on average over the last {self.averaged} evaluations"
+            yield (
+                f"The model classifies {self.accuracy:.1%} of the test data correctly{worst}"
+                f"{over if self.averaged > 1 else ''}."
+            )
         if self.attack_success is not None:
             yield f"The attackers' goal is reached on {self.attack_success:.1%} of test inputs."
         if self.malicious and self.relative_weight is not None:
@@ -49,7 +57,10 @@ class Summary:
                 f"A malicious client counted {self.relative_weight:.2f} times as much as an "
                 "honest one."
             )
-            yield self._exclusion()
+            if self.selective:
+                yield "The rule takes only a few updates a round, so most clients are left out."
+            else:
+                yield self._exclusion()
         for fault, count in sorted(self.dropped.items()):
             yield f"{count} replies were dropped: {fault}."
         if self.kept:
@@ -72,8 +83,8 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
     sql = store.connection
     last = sql.execute(
         "SELECT accuracy, worst_class_accuracy, attack_success FROM rounds WHERE run = ? "
-        "AND accuracy IS NOT NULL ORDER BY round DESC LIMIT ?",
-        (run, _LAST),
+        "AND accuracy IS NOT NULL AND (round > ? OR round = ?) ORDER BY round DESC LIMIT ?",
+        (run, (1 - _TAIL) * scenario.rounds, scenario.rounds, _LAST),
     ).fetchall()
     rounds, kept = sql.execute(
         "SELECT count(*), coalesce(sum(NOT applied), 0) FROM rounds WHERE run = ?", (run,)
@@ -99,6 +110,7 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
     out = [(client, role) for client, role, _, nothing in weighed if nothing > _MOSTLY]
     return Summary(
         accuracy=_mean([row[0] for row in last]),
+        averaged=len(last),
         worst_class_accuracy=_mean([row[1] for row in last]),
         attack_success=_mean([row[2] for row in last]),
         rounds=rounds,
@@ -108,6 +120,7 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
         malicious=sum(len(adversary.clients) for adversary in scenario.adversaries),
         excluded_malicious=[client for client, role in out if role != "honest"],
         excluded_honest=[client for client, role in out if role == "honest"],
+        selective=2 * sum(role == "honest" for _, role in out) > len(honest),
         relative_weight=sum(hostile) / len(hostile) / fair if hostile and fair else None,
         seconds=seconds,
     )

@@ -29,7 +29,7 @@ class AdversarySpec(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
     attack: AttackPart
     share: float | None = Field(None, gt=0, lt=1)
-    clients: tuple[NonNegativeInt, ...] | None = None
+    clients: tuple[NonNegativeInt, ...] | None = Field(None, min_length=1)
     knowledge: Knowledge | None = None
     compliant: bool = True
     active: Schedule = Schedule()

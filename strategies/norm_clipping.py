@@ -30,4 +30,5 @@ class NormClipping(PreAggregator):
     max_norm: PositiveFloat = 1.0
 
     def transform(self, updates: Tensor, state: State, info: RoundInfo) -> Transformed:
-        return Transformed(rows.clip(updates, self.max_norm), state)
+        factors = rows.clip_factors(updates, self.max_norm)
+        return Transformed(updates * factors[:, None], state, factors=factors)

@@ -51,7 +51,8 @@ def test_from_nothing_to_a_result_without_reading_code(fedrobust, tmp_path):
     assert "round 4/4" in printed
     assert "of the test data correctly" in printed
     assert "runs/scenario/results.sqlite" in printed
-    assert (tmp_path / "runs/scenario/scenario.toml").exists()
+    (resolved,) = (tmp_path / "runs/scenario").glob("*.toml")
+    fedrobust("simulate", str(resolved), "rounds=1")
 
 
 def test_init_overwrites_nothing(fedrobust, tmp_path):
@@ -120,6 +121,24 @@ def test_a_mistake_is_a_sentence_not_a_traceback(fedrobust, tmp_path):
     assert "fedrobust init" in fedrobust("simulate", "missing.toml", status=2)
     assert "Did you mean 'krum'?" in fedrobust("show", "kurm", status=2)
     assert "Did you mean 'strategies'?" in fedrobust("list", "strategy", status=2)
+
+
+def test_what_cannot_be_read_or_written_is_said(fedrobust, tmp_path):
+    (tmp_path / "afile").write_text("")
+
+    assert "Cannot write nodir/x.toml" in fedrobust("init", "nodir/x.toml", status=2)
+    assert "afile" in fedrobust("simulate", *SMALL, "--out", "afile", status=2)
+    assert "No ':x'" in fedrobust("show", ":x", status=2)
+    assert "one scenario at a time" in fedrobust("simulate", "a.toml", "b.toml", status=2)
+
+
+def test_the_scenario_may_come_after_its_changes_and_stays_as_it_is(fedrobust, tmp_path):
+    fedrobust("init", "mine.toml")
+    before = (tmp_path / "mine.toml").read_text()
+
+    fedrobust("simulate", *SMALL, "mine.toml", "--out", ".")
+
+    assert (tmp_path / "mine.toml").read_text() == before
 
 
 def test_export_writes_tables_that_pandas_reads(fedrobust, tmp_path):

@@ -108,11 +108,28 @@ def test_krum_excludes_the_crude_and_says_so(digits):
     assert any("4 of 4 malicious" in sentence for sentence in summary.sentences())
 
 
+def test_a_rule_that_takes_one_update_is_not_said_to_exclude_the_others_wrongly(digits):
+    sentences = list(digits(["krum"], "gaussian_noise", rounds=20).sentences())
+
+    assert any("only a few updates" in sentence for sentence in sentences)
+
+
+def test_while_an_adversary_sleeps_its_clients_count_as_honest(digits):
+    late = {"attack": {"name": "gaussian_noise"}, "share": 0.2, "active": {"start": 51}}
+
+    summary = digits([{"name": "krum", "keep": "n-f"}], adversary=[late])
+
+    assert summary.relative_weight == 0
+    assert len(summary.excluded_malicious) == 4
+
+
 def test_norm_clipping_bounds_what_length_can_do(digits):
     scaled = {"name": "sign_flip", "scale": 50.0}
 
     assert digits(["mean"], scaled).accuracy < 0.5
-    assert digits([{"name": "norm_clipping", "max_norm": 0.5}, "mean"], scaled).accuracy > 0.75
+    clipped = digits([{"name": "norm_clipping", "max_norm": 0.5}, "mean"], scaled)
+    assert clipped.accuracy > 0.75
+    assert clipped.relative_weight < 0.5  # what was scaled down counted less
 
 
 def test_a_backdoor_works_on_the_mean_and_an_honest_model_does_not_have_it(digits):

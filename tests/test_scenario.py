@@ -107,6 +107,8 @@ def test_overrides_are_lines_of_toml():
     assert changed.training.lr == 0.5
     assert changed.data.reference() == "digits"
     assert scenario('strategy=[{name="krum", num_malicious=3}]').rule.rule == Krum(num_malicious=3)
+    assert scenario("strategy = krum").rule.rule == Krum()
+    assert scenario('data = {name = "csv", path = "x", target = "y"}', "data.path=/tmp/x.csv")
     assert scenario("strategy.1.radius = 2.0").rule.rule == CenteredClipping(radius=2.0)
 
 
@@ -139,6 +141,17 @@ WRONG = {
     "nobody honest": ('adversary=[{attack="alie", share=0.99}]', "honest"),
     "a component without a name": ("strategy=[{radius=1}]", "strategy.0: needs a name"),
     "a class that cannot be imported": ('model = "no.such:Net"', "model: No 'no.such:Net'"),
+    "an attack as a defense": (
+        'strategy=[{name="fedrobust.attacks.sign_flip:SignFlip"}]',
+        "no Behavior or Stage",
+    ),
+    "data as a defense": ('strategy=["fedrobust.data.digits:Digits"]', "no Behavior or Stage"),
+    "a step after the rule that acts before it": (
+        'strategy=["krum", "norm_clipping"]',
+        "norm_clipping acts before krum",
+    ),
+    "an empty list of clients": ("adversary.1.clients=[]", "adversary.1.clients"),
+    "a seed that no database holds": ("seed = 9223372036854775808", "seed"),
     "a class of another kind": ('model = "pathlib:Path"', "no Model"),
 }
 
@@ -217,6 +230,13 @@ def test_what_init_writes_and_what_the_demo_runs_are_scenarios():
     assert Scenario.parse(parsed(starter)).adversaries
     assert len(demo()) == 4
     assert all(s.rounds == 7 for _, s in demo(["rounds = 7"]))
+
+
+@pytest.mark.parametrize(("n", "m"), [(2000, 1000), (10_000, 200)])
+def test_large_federations_can_be_sampled(n, m):
+    """Their numbers of samples do not fit a float; 10 % malicious, of whom a tenth more is rare."""
+    assert malicious_in_sample(n, 0, m) == 0
+    assert 0.1 * m < malicious_in_sample(n, n // 10, m) < 0.2 * m
 
 
 @given(st.data())

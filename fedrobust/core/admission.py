@@ -35,8 +35,11 @@ class Fault(StrEnum):
 
     @property
     def hostile(self) -> bool:
-        """Whether honest clients never do this, so that one malicious client is accounted for."""
-        return self not in (Fault.SILENT, Fault.ERROR)
+        """Whether it accounts for one of the clients expected to be malicious.
+
+        Silence and errors happen to anyone, and a node that was not asked is none of the round's.
+        """
+        return self not in (Fault.SILENT, Fault.ERROR, Fault.UNASKED)
 
 
 Arrays = Mapping[str, tuple[tuple[int, ...], str]]  # name: shape, dtype
@@ -77,10 +80,18 @@ def claimed_examples(claims: Sequence[object]) -> tuple[Tensor, list[str | None]
     most = _LARGEST_CLAIM * (sound[len(sound) // 2] if sound else 1.0)
     counted = [1.0 if number is None else min(number, most) for number in numbers]
     notes = [
-        None if number == used else f"claims {claim!r} examples, counted as {used:g}"
+        None if number == used else f"claims {_shown(claim)} examples, counted as {used:g}"
         for claim, number, used in zip(claims, numbers, counted, strict=True)
     ]
     return torch.tensor(counted), notes
+
+
+def _shown(claim: object) -> str:
+    """Return what a client claims, short: it may be a number of a million digits."""
+    if isinstance(claim, int) and abs(claim) > 10**15:
+        return "an enormous number of"
+    known = isinstance(claim, int | float | str | None)
+    return repr(claim)[:40] if known else f"a {type(claim).__name__} as its number of"
 
 
 def _positive(claim: object) -> float | None:

@@ -28,7 +28,9 @@ class Knowledge(StrEnum):
 class View:
     """What the adversary sees when it crafts the updates of a round, and nothing more."""
 
-    params: Tensor  # [d] the global model the clients started from
+    params: (
+        Tensor  # [d] the model it was sent; where clients get different ones, its first client's
+    )
     own: Tensor  # [m, d] what the controlled clients would have sent
     honest: Tensor | None  # [h, d] what the others send; None unless omniscient
     num_clients: int  # how many clients take part in this round

@@ -66,6 +66,7 @@ class Transformed(NamedTuple):
     updates: Tensor  # [m, d]
     state: State = ()
     mixing: Tensor | None = None  # [m, n] how much of input j is in output i; None: i is i
+    factors: Tensor | None = None  # [n] by how much each input was scaled; None: by 1
 
 
 class Stage(Component):
@@ -172,10 +173,15 @@ class Chain(Aggregator):
 
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         old, new = iter(state), []
-        mixing = None
+        mixing = None  # [m, n] how much of the update of client j is in row i
+        scaling: Tensor | None = None  # [n] as long as rows are clients
         for first in self.before:
-            updates, kept, mixed = first.transform(updates, next(old), info)
+            updates, kept, mixed, factors = first.transform(updates, next(old), info)
             new.append(kept)
+            if factors is not None and mixing is not None:
+                mixing = factors[:, None].to(mixing.dtype) * mixing
+            elif factors is not None:
+                scaling = factors if scaling is None else scaling * factors
             if mixed is not None:
                 mixing = mixed if mixing is None else mixed @ mixing
                 info = info.mixed(mixed)
@@ -187,4 +193,6 @@ class Chain(Aggregator):
         if mixing is not None:  # tell the weights of clients, not of mixtures
             weights = None if weights is None else weights.to(mixing.dtype) @ mixing
             scores = models = None
+        if weights is not None and scaling is not None:
+            weights = weights * scaling.to(weights.dtype)
         return Aggregate(update, new, weights, scores, models)

@@ -10,7 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["clip", "cosines", "distances", "norms", "rank_mean", "squared_distances"]
+__all__ = [
+    "clip",
+    "clip_factors",
+    "cosines",
+    "distances",
+    "norms",
+    "rank_mean",
+    "squared_distances",
+]
 
 _COLUMNS = 1 << 13  # columns converted to float64 at a time: few enough to stay in the cache
 _ROWS = 64  # rows copied at a time
@@ -28,8 +36,12 @@ def norms(rows: Tensor) -> Tensor:
 
 def clip(rows: Tensor, max_norm: float) -> Tensor:
     """Scale down every row longer than `max_norm` to that length."""
-    factors = (max_norm / norms(rows)).clamp(max=1.0).nan_to_num(nan=1.0)
-    return rows * factors.to(rows.dtype)[:, None]
+    return rows * clip_factors(rows, max_norm)[:, None]
+
+
+def clip_factors(rows: Tensor, max_norm: float) -> Tensor:
+    """Return by how much `clip` scales each row, ``[n]``."""
+    return (max_norm / norms(rows)).clamp(max=1.0).nan_to_num(nan=1.0).to(rows.dtype)
 
 
 def cosines(rows: Tensor, vector: Tensor) -> Tensor:

@@ -6,7 +6,7 @@ import torch
 
 __all__ = ["malicious_in_sample", "sample"]
 
-_RISK = 1e-3  # how often a round may hold more malicious clients than we expect
+_ONE_IN = 1000  # rounds may hold more malicious clients than we expect
 
 
 def sample(clients: list[int], size: int, generator: torch.Generator) -> list[int]:
@@ -28,10 +28,12 @@ def malicious_in_sample(clients: int, malicious: int, sampled: int) -> int:
     >>> malicious_in_sample(clients=100, malicious=20, sampled=20)
     9
     """
-    total = comb(clients, sampled)
+    if not malicious:
+        return 0
+    total = comb(clients, sampled)  # exact: beyond a thousand clients no float holds it
     beyond = total  # ways to draw more than f malicious clients
     for f in range(min(malicious, sampled) + 1):
         beyond -= comb(malicious, f) * comb(clients - malicious, sampled - f)
-        if beyond <= _RISK * total:
+        if beyond * _ONE_IN <= total:
             return f
     return min(malicious, sampled)

@@ -29,10 +29,12 @@ class World:
         """Which adversary controls a client; honest clients are absent."""
         return {client: a for a in self.adversaries for client in a.clients}
 
-    def role(self, client: int) -> str:
-        """Return what a client is: "honest", or the name of the attack that controls it."""
+    def role(self, client: int, round: int) -> str:
+        """Return what a client is in a round: "honest", or the attack that acts through it."""
         adversary = self.controlled.get(client)
-        return "honest" if adversary is None else adversary.attack.reference()
+        if adversary is None or not adversary.is_active(round, self.seed):
+            return "honest"
+        return adversary.attack.reference()
 
     def layers(self, client: int, round: int) -> dict[str, Behavior]:
         """Return a client's behaviors in a round, from the innermost out.

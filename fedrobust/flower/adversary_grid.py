@@ -1,6 +1,7 @@
 """Let adversaries rewrite what the clients they control send."""
 
 from collections.abc import Iterable, Mapping
+from logging import getLogger
 from time import perf_counter
 from typing import Any
 
@@ -17,6 +18,8 @@ from fedrobust.flower.records import Form, ModelRecord, only_model, update_matri
 from fedrobust.flower.roster import Roster
 
 __all__ = ["AdversaryGrid"]
+
+logger = getLogger(__name__)
 
 
 class AdversaryGrid(Grid):
@@ -72,7 +75,11 @@ class AdversaryGrid(Grid):
             return
         self._roster.update(self._grid)
         models = {m.metadata.dst_node_id: only_model(m.content) for m in sent}
-        form = Form.of(next(model for model in models.values() if model is not None))
+        first = next((model for model in models.values() if model is not None), None)
+        if first is None:
+            logger.warning("Adversaries do nothing: the messages do not hold one model each.")
+            return
+        form = Form.of(first)
         starts = {node: form.vector(model) for node, model in models.items() if model is not None}
         sound = {}
         for reply in replies:
@@ -91,10 +98,10 @@ class AdversaryGrid(Grid):
         for adversary in active:
             own = [p for p, c in enumerate(who) if c in adversary.clients]
             if own:
-                params = starts[nodes[own[0]]]
+                sent_to = [starts[nodes[p]] for p in own]
                 seen = updates[honest] if adversary.knowledge is Knowledge.OMNISCIENT else None
                 ids = [who[p] for p in own]
-                rows = self._crafted(adversary, ids, params, updates[own], seen, len(who), round)
+                rows = self._crafted(adversary, ids, sent_to, updates[own], seen, len(who), round)
                 crafted |= dict(zip(own, rows, strict=True))
         for place, row in crafted.items():
             _replace(sound[who[place]], starts[nodes[place]], row, form)
@@ -103,7 +110,7 @@ class AdversaryGrid(Grid):
         self,
         adversary: Adversary,
         clients: list[int],
-        params: Tensor,
+        starts: list[Tensor],
         own: Tensor,
         honest: Tensor | None,
         num_clients: int,
@@ -116,6 +123,7 @@ class AdversaryGrid(Grid):
         sent = torch.empty_like(own)
         for mind in minds:
             key = f"{adversary.index}/{clients[mind[0]]}" if alone else str(adversary.index)
+            params = starts[mind[0]].clone()  # what an attack does to it must not reach the server
             if key not in self.state:
                 self.state[key] = adversary.attack.init(params)
             view = View(params, own[mind], honest, num_clients, len(own), round, generator)

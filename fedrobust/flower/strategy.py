@@ -161,8 +161,13 @@ class RobustStrategy(FedAvg):
         self, server_round: int, replies: Iterable[Message]
     ) -> MetricRecord | None:
         """Return the median of what clients report, which no minority can move far."""
-        contents = [reply.content for reply in replies if not reply.has_error()]
-        return _median_metrics(contents, self.weighted_by_key)
+        contents = {
+            reply.metadata.src_node_id: reply.content
+            for reply in replies
+            if not reply.has_error()
+            and self.roster.client_of(reply.metadata.src_node_id) is not None
+        }
+        return _median_metrics(list(contents.values()), self.weighted_by_key)
 
     def _sampled(self, grid: Grid, number: int, fraction: float, least: int) -> dict[int, int]:
         """Return the nodes of the clients that take part in a round, by client id."""
@@ -195,13 +200,15 @@ def _write_ledger(ledger: RoundLedger, out: Aggregate, updates: Tensor) -> None:
         entry.score = None if out.scores is None else out.scores[place].item()
 
 
-def _median_metrics(contents: Iterable[RecordDict], weight: str) -> MetricRecord | None:
+def _median_metrics(contents: list[RecordDict], weight: str) -> MetricRecord | None:
+    """Return the median of each metric that most clients report."""
     reported: dict[str, list[float]] = {}
     for content in contents:
         for name, value in _numbers(content).items():
             reported.setdefault(name, []).append(value)
     reported.pop(weight, None)
-    return MetricRecord({n: median(values) for n, values in reported.items()}) or None
+    common = {name: values for name, values in reported.items() if 2 * len(values) > len(contents)}
+    return MetricRecord({name: median(values) for name, values in common.items()}) or None
 
 
 def _numbers(content: RecordDict) -> Mapping[str, float]:

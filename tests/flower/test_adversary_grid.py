@@ -85,6 +85,7 @@ def test_changing_a_view_changes_nothing(attacked, played, world):
             honest, own = view.honest.clone(), view.own.clone()
             view.honest.fill_(1e6)
             view.own.fill_(1e6)
+            view.params.fill_(1e6)
             assert not honest.equal(view.honest)
             return own, state
 
