@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -19,7 +19,10 @@ cli = typer.Typer(
     add_completion=False,
 )
 
-_INTERRUPTED = 130
+
+def _option(help: str) -> Any:
+    """Return an option whose help names its default: typer escapes the brackets it would add."""
+    return typer.Option(help=help, show_default=False)
 
 
 def main() -> None:
@@ -40,13 +43,13 @@ def simulate(
             help="A scenario, and lines of TOML that change it.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option(help="The folder for results and checkpoints.")] = Path(
+    out: Annotated[Path, _option("Where results and checkpoints go; runs by default.")] = Path(
         "runs"
     ),
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the accuracy.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    threads: Annotated[int, typer.Option(min=1, help="Threads that PyTorch may use.")] = 1,
+    threads: Annotated[int, _option("Threads that PyTorch may use; 1 by default.")] = 1,
 ) -> None:
     """Run a federation with its attackers and its defense, and record it.
 
@@ -55,6 +58,8 @@ def simulate(
     """
     from fedrobust.commands import Options, run_demo, run_scenario
 
+    if threads < 1:
+        raise typer.BadParameter(f"--threads takes a number from 1, not {threads}")
     options = Options(resume, quiet, json, threads)
     given = list(arguments or [])
     overrides = [line for line in given if "=" in line]
@@ -113,14 +118,14 @@ def init(
 @cli.command()
 def export(
     run: Annotated[str, typer.Argument(help="A run's id, or the folder of its results.")],
-    format: Annotated[str, typer.Option(help="csv, parquet or json.")] = "csv",
-    folder: Annotated[Path, typer.Option("--out", help="Where to write.")] = Path("export"),
-    results: Annotated[Path, typer.Option(help="Where runs lie.")] = Path("runs"),
+    format: Annotated[str, _option("csv (the default), parquet or json.")] = "csv",
+    out: Annotated[Path, _option("Where to write; export by default.")] = Path("export"),
+    results: Annotated[Path, _option("Where runs lie; runs by default.")] = Path("runs"),
 ) -> None:
     """Write the tables of a run as CSV, Parquet or JSON."""
     from fedrobust.commands import export_run
 
-    for written in export_run(run, format, folder, results):
+    for written in export_run(run, format, out, results):
         typer.echo(written)
 
 
@@ -150,5 +155,3 @@ def _readable_errors() -> Iterator[None]:
             raise
         typer.echo(f"fedrobust: {error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(_INTERRUPTED)
