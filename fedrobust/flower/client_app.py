@@ -43,15 +43,13 @@ class FedRobustApp(ClientApp):
         vectors = {id(m.content["arrays"]): _model(m, form) for m in messages}
         starts = [vectors[id(m.content["arrays"])] for m in messages]
         who = [int(context.node_config[PARTITION]) for context in contexts]
-        config = messages[0].content["config"]
-        assert isinstance(config, ConfigRecord)
         memories = [_memories(context) for context in contexts]
         updates, changed = train_cohort(
             world,
             starts[0] if len(vectors) == 1 else torch.stack(starts),
             who,
             memories,
-            int(config["server-round"]),  # type: ignore[arg-type]
+            _round(messages[0]),
         )
         everyone = len(who) == world.federation.num_clients
         for context, memory in zip(contexts, changed, strict=True):
@@ -125,6 +123,17 @@ def _model(message: Message, form: Form) -> torch.Tensor:
             "version of fedrobust on both sides."
         )
     return form.vector(record)
+
+
+def _round(message: Message) -> int:
+    config = message.content.get("config")
+    number = config.get("server-round") if isinstance(config, ConfigRecord) else None
+    if not isinstance(number, int):
+        raise ConfigError(
+            "A train message needs the round's number as config['server-round'], which decides "
+            f"what clients draw, not {number!r}; Flower's strategies send it."
+        )
+    return number
 
 
 def _memories(context: Context) -> Memories:

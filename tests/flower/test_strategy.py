@@ -178,6 +178,16 @@ def test_a_node_without_a_scenario_says_what_it_needs():
         scenario_of(Context(1, 3, {}, RecordDict(), {}))
 
 
+def test_a_node_says_that_it_needs_the_number_of_the_round(world):
+    setting = world()
+    grid = LocalGrid(FedRobustApp(lambda _: setting), 10, cohort=False)
+    content = RecordDict({"arrays": ModelRecord(setting.task.layout, setting.task.init())})
+
+    (reply,) = grid.send_and_receive([Message(content, grid.get_node_ids()[0], "train")])
+
+    assert "server-round" in reply.error.reason
+
+
 def test_a_node_refuses_a_model_of_another_form(world):
     grid = LocalGrid(FedRobustApp(lambda _: world()), 10)
     other = ArrayRecord({"other": next(iter(ModelRecord(*_tiny()).values()))})
