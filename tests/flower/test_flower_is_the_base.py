@@ -142,6 +142,7 @@ def test_a_cohort_trains_as_its_clients_do_one_by_one(world, played, behaviors, 
 
 @pytest.mark.slow
 @pytest.mark.ray
+@pytest.mark.xdist_group("ray")  # two of Ray's clusters at once starve each other
 @pytest.mark.parametrize(("behaviors", "attack"), SCENARIOS.values(), ids=SCENARIOS)
 def test_flowers_ray_engine_gives_the_same_model(world, played, behaviors, attack, tmp_path):
     """The same strategy, client and adversary objects, in Flower's own simulation engine."""
