@@ -1,6 +1,6 @@
 """Run a scenario in this process: train, attack, defend, evaluate, record, resume."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import isfinite
 from pathlib import Path
@@ -8,7 +8,6 @@ from time import perf_counter
 from typing import Any
 
 import tomli_w
-from flwr.app import MetricRecord
 from torch import Tensor
 
 from fedrobust.core import metrics
@@ -157,7 +156,7 @@ class _Simulation:
     def _keep_ledger(self, ledger: RoundLedger) -> None:
         self.ledger = ledger
 
-    def _after_round(self, number: int, params: Tensor) -> MetricRecord | None:
+    def _after_round(self, number: int, params: Tensor) -> Mapping[str, float] | None:
         """Evaluate, record and checkpoint a round."""
         ledger, self.ledger = self.ledger, None
         if ledger is None:
@@ -180,7 +179,7 @@ class _Simulation:
         self._save(number, ledger, quality, success, seconds)
         took, self.began = perf_counter() - self.began, perf_counter()
         self.watch(Progress(number, self.scenario.rounds, quality, success, ledger, took))
-        return None if quality is None else MetricRecord({"accuracy": quality.accuracy})
+        return None if quality is None else quality._asdict()
 
     def _save(
         self,

@@ -1,6 +1,6 @@
 """The Flower server: a scenario's strategy, on whatever grid carries it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from flwr.app import ArrayRecord, Context, MetricRecord
 from flwr.serverapp import Grid, ServerApp
@@ -39,7 +39,7 @@ def serve(
     world: World,
     params: Tensor,
     num_rounds: int,
-    after_round: Callable[[int, Tensor], MetricRecord | None],
+    after_round: Callable[[int, Tensor], Mapping[str, float] | None],
 ) -> Tensor:
     """Run rounds of a strategy and return the model ``[d]`` after the last.
 
@@ -49,14 +49,17 @@ def serve(
         world: whose model it is.
         params: ``[d]`` the model to start from.
         num_rounds: how many rounds to run.
-        after_round: called with each round's number and model.
+        after_round: called with each round's number and model; Flower logs what it returns.
     """
     record = ModelRecord(world.task.layout, params)
     form = Form.of(record)
 
     def evaluate(round: int, arrays: ArrayRecord) -> MetricRecord | None:
         # Flower evaluates before the first round too; that is the end of round `rounds_done`.
-        return after_round(round + strategy.rounds_done, form.vector(arrays)) if round else None
+        if not round:
+            return None
+        measured = after_round(round + strategy.rounds_done, form.vector(arrays))
+        return None if measured is None else MetricRecord(dict(measured))
 
     result = strategy.start(grid, record, num_rounds=num_rounds, evaluate_fn=evaluate)
     return form.vector(result.arrays) if len(result.arrays) else params
@@ -71,8 +74,8 @@ def main(grid: Grid, context: Context) -> None:
     scenario = scenario_of(context)
     world = scenario.world()
 
-    def measured(round: int, params: Tensor) -> MetricRecord:
-        return MetricRecord(metrics.quality(world.task, params)._asdict())
+    def measured(round: int, params: Tensor) -> Mapping[str, float]:
+        return metrics.quality(world.task, params)._asdict()
 
     serve(
         AdversaryGrid(grid, world.adversaries, world.seed),
