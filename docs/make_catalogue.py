@@ -4,6 +4,7 @@ Run it after a change to a docstring or a field: ``python docs/make_catalogue.py
 """
 
 import re
+from collections.abc import Sequence
 from importlib import import_module
 from inspect import cleandoc
 from pathlib import Path
@@ -15,8 +16,8 @@ INTRODUCTIONS = {
     "strategies": """# Strategies
 
 A strategy in a scenario is a list of these: behaviors of honest clients, steps before and after
-the rule, and at most one rule, which is `mean` if there is none. They act in the order of the
-data, whatever the order in the list of different kinds.
+the rule, and at most one rule, which is `mean` if there is none. What an entry is decides where it
+acts; server steps are written in the order in which they act.
 """,
     "attacks": """# Attacks
 
@@ -30,9 +31,9 @@ _GENERATED = (
 )
 
 
-def document(kind: str) -> str:
-    """Return the page of a kind, as Markdown."""
-    names = registry.builtin(kind)
+def document(kind: str, names: Sequence[str] = ()) -> str:
+    """Return the page of a kind, as Markdown: of all components, or of some."""
+    names = names or registry.builtin(kind)
     listed = [f"- [`{name}`](#{name}): {_headline(kind, name)}" for name in names]
     parts = [INTRODUCTIONS[kind], "\n".join(listed), *(_section(kind, name) for name in names)]
     return "\n\n".join([_GENERATED, *(part.strip() for part in parts)]) + "\n"
