@@ -15,7 +15,7 @@ def document():
 
 @pytest.mark.parametrize("kind", ["strategies", "attacks"])
 def test_what_the_committed_page_tells_is_true(document, kind):
-    """A new component may be missing until the page is written anew: it is one file and its test."""
+    """A new component, which is one file and its test, may be missing until the next writing."""
     committed = (DOCS / f"{kind}.md").read_text(encoding="utf-8")
 
     told = [section.partition("\n")[0] for section in committed.split("\n## ")[1:]]
