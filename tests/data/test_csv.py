@@ -6,22 +6,7 @@ import pytest
 import torch
 
 from fedrobust.data.csv import CSV
-
-
-@pytest.fixture
-def table(tmp_path, monkeypatch):
-    """Write a file into the working directory and return its name."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(text, name="table.csv"):
-        (tmp_path / name).write_text(text)
-        return name
-
-    return write
-
-
-def numbered(rows, header="a,y"):
-    return "\n".join([header, *(",".join(str(v) for v in row) for row in rows)])
+from tests.data.tables import numbered
 
 
 def together(data):

@@ -2,23 +2,7 @@ import pytest
 
 from fedrobust.data.csv import CSV
 from fedrobust.errors import DataError
-
-
-@pytest.fixture
-def table(tmp_path, monkeypatch):
-    """Write a file into the working directory and return its name."""
-    monkeypatch.chdir(tmp_path)
-
-    def write(text, name="table.csv"):
-        (tmp_path / name).write_text(text)
-        return name
-
-    return write
-
-
-def numbered(rows, header="a,y"):
-    return "\n".join([header, *(",".join(str(v) for v in row) for row in rows)])
-
+from tests.data.tables import numbered
 
 SOUND = numbered([(i, i % 2, "ann") for i in range(10)], header="age,label,who")
 
