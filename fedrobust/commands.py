@@ -55,7 +55,7 @@ def run_demo(overrides: list[str], folder: Path, options: Options) -> None:
     """Run the built-in comparison: no attack, an attack, and the attack against a defense."""
     console = _console(options)
     scenarios = demo(overrides)
-    console.print(describe(scenarios[-1][1]).partition(";")[0], highlight=False)
+    console.print(describe(scenarios[-1][1]).rpartition(":")[0], highlight=False)
     outcomes = []
     for label, scenario in scenarios:
         resume = options.resume and _begun(folder, scenario)  # later ones may not have begun
