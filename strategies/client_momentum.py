@@ -11,6 +11,7 @@ from pydantic import Field
 from torch import Tensor
 
 from fedrobust.core.behavior import Behavior, Draws, Memory
+from fedrobust.core.task import Batch
 
 __all__ = ["ClientMomentum"]
 
@@ -41,10 +42,15 @@ class ClientMomentum(Behavior):
     form: Literal["average", "heavy_ball"] = "average"
     on: Literal["update", "step"] = "update"
 
+    def overrides(self, hook: str) -> bool:
+        return hook != ("step" if self.on == "update" else "submit") and super().overrides(hook)
+
     def remember(self, params: Tensor) -> Memory:
         return {"momentum": torch.zeros_like(params)}
 
-    def step(self, direction: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
+    def step(
+        self, direction: Tensor, batch: Batch, memory: Memory, draws: Draws
+    ) -> tuple[Tensor, Memory]:
         return self._averaged(direction, memory) if self.on == "step" else (direction, memory)
 
     def submit(self, update: Tensor, memory: Memory, draws: Draws) -> tuple[Tensor, Memory]:

@@ -38,7 +38,8 @@ def excess_loss(rule, beta, z, seed, info, view):
     state, mind = rule.init(x), attack.init(x)
     known = info(torch.zeros(N, D), num_malicious=F)
     for _ in range(ROUNDS):
-        honest, memory = momentum.step(x + torch.randn(N - F, D, generator=g), memory)
+        gradients = x + torch.randn(N - F, D, generator=g)
+        honest, memory = momentum.step(gradients, None, memory, {})
         sent, mind = attack.craft(view(own, honest), mind)
         update, state, *_ = rule.aggregate(torch.cat([honest, sent]), state, known)
         x = x - LR * update

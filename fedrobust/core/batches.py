@@ -1,6 +1,6 @@
 """Which examples each client sees in each step: one source for every way of training."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -15,43 +15,83 @@ __all__ = ["Batches", "batches"]
 class Batches:
     """The batches of n clients, those with the most steps first.
 
-    Step k has a batch for each of the first m_k clients in `order` that still train: a client
-    that is done is simply no longer there, so momentum and memories stay exact.
+    Step k has a batch for each of the first m_k clients that still train: a client that is done
+    is simply no longer there, so momentum and memories stay exact and no step is wasted.  What
+    all clients see, in their order, lies in one tensor; a batch is a slice of it.
     """
 
-    order: Tensor  # [n]
-    indices: list[Tensor]  # step k: [m_k, b] examples, padded with example 0
-    weights: list[Tensor]  # step k: [m_k, b] 1 for an example, 0 for padding
+    order: Tensor  # [n] places of the clients, those with the most steps first
+    steps: Tensor  # [n] how many steps each takes, in that order
+    size: int  # examples a batch
+    _seen: Tensor  # [1 + total] example 0, then what each client sees
+    _begins: Tensor  # [n] where in `_seen` a client's first pass begins
+    _passes: Tensor  # [n] how many examples a pass has
+    _per_pass: Tensor  # [n] how many steps a pass has
+
+    def __len__(self) -> int:
+        """Return how many steps the longest-training client takes."""
+        return int(self.steps[0])
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield each step's examples ``[m_k, b]``, padded with example 0, and weights.
+
+        A weight is 1 for an example and 0 for padding.
+        """
+        active = torch.bincount(self.steps).flip(0).cumsum(0).flip(0).tolist()  # with >= k steps
+        columns = torch.arange(self.size)
+        for k in range(len(self)):
+            begins, ends = self._slices(k, slice(active[k + 1]))
+            places = begins[:, None] + columns
+            real = places < ends[:, None]
+            yield self._seen[places * real], real.float()
+
+    def of(self, place: int) -> Iterator[Tensor]:
+        """Yield the examples ``[b_k]`` of each step of one client, without padding."""
+        for k in range(int(self.steps[place])):
+            begins, ends = self._slices(k, slice(place, place + 1))
+            yield self._seen[int(begins) : int(ends)]
+
+    def first(self, steps: int) -> "Batches":
+        """Return the first steps of each client, for a rehearsal."""
+        return Batches(
+            self.order,
+            self.steps.clamp(max=steps),
+            self.size,
+            self._seen,
+            self._begins,
+            self._passes,
+            self._per_pass,
+        )
+
+    def _slices(self, k: int, who: slice) -> tuple[Tensor, Tensor]:
+        per_pass, examples = self._per_pass[who], self._passes[who]
+        start = self._begins[who] + k // per_pass * examples
+        begins = start + k % per_pass * self.size
+        return begins, torch.minimum(begins + self.size, start + examples)
 
 
 def batches(
     training: Training, shards: Sequence[Tensor], generators: Sequence[torch.Generator]
 ) -> Batches:
     """Draw the batches of a round, client by client, each from its own generator."""
-    drawn = [_of_client(training, s, g) for s, g in zip(shards, generators, strict=True)]
-    lengths = torch.tensor([len(own) for own in drawn])
-    order = torch.argsort(lengths, descending=True, stable=True)
-    width = min(training.batch_size, max(len(shard) for shard in shards))
-    indices, weights = [], []
-    for k in range(int(lengths.max())):
-        active = [drawn[i][k] for i in order.tolist() if len(drawn[i]) > k]
-        padded = torch.zeros(len(active), width, dtype=torch.int64)
-        weight = torch.zeros(len(active), width)
-        for row, batch in enumerate(active):
-            padded[row, : len(batch)] = batch
-            weight[row, : len(batch)] = 1.0
-        indices.append(padded)
-        weights.append(weight)
-    return Batches(order, indices, weights)
-
-
-def _of_client(training: Training, shard: Tensor, generator: torch.Generator) -> list[Tensor]:
-    size = training.batch_size
-    if training.epochs is None:
-        steps = training.steps or 1
-        return [shard[torch.randperm(len(shard), generator=generator)[:size]] for _ in range(steps)]
-    taken: list[Tensor] = []
-    for _ in range(training.epochs):
-        shuffled = shard[torch.randperm(len(shard), generator=generator)]
-        taken += torch.split(shuffled, size)
-    return taken
+    sizes = torch.tensor([len(shard) for shard in shards])
+    size = min(training.batch_size, int(sizes.max()))
+    if training.epochs is None:  # each step is a pass of one batch
+        count, examples = training.steps or 1, sizes.clamp(max=size)
+    else:
+        count, examples = training.epochs, sizes
+    per_pass = -(-examples // size)
+    steps = count * per_pass
+    order = torch.argsort(steps, descending=True, stable=True)
+    taken, held = examples.tolist(), sizes.tolist()
+    drawn = [
+        torch.randperm(held[i], generator=generators[i])[: taken[i]]
+        for i in order.tolist()
+        for _ in range(count)
+    ]
+    examples, sizes = examples[order], sizes[order]
+    offsets = (sizes.cumsum(0) - sizes).repeat_interleave(count * examples)  # of one's shard
+    everything = torch.cat([shards[i] for i in order.tolist()])
+    seen = torch.cat([torch.zeros(1, dtype=torch.int64), everything[torch.cat(drawn) + offsets]])
+    begins = 1 + (count * examples).cumsum(0) - count * examples
+    return Batches(order, steps[order], size, seen, begins, examples, per_pass[order])

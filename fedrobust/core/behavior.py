@@ -33,6 +33,15 @@ class Behavior(Component):
     vectorized: ClassVar[bool] = True
     trains: ClassVar[bool] = True
 
+    @property
+    def example_clip(self) -> float | None:
+        """The norm to which the gradient of each single example is clipped; None for no bound."""
+        return None
+
+    def overrides(self, hook: str) -> bool:
+        """Say whether this behavior departs from plain SGD in a hook, named as its method."""
+        return getattr(type(self), hook) is not getattr(Behavior, hook)
+
     def remember(self, params: Tensor) -> Memory:
         """Return a client's memory before its first round."""
         return {}
@@ -59,8 +68,10 @@ class Behavior(Component):
         """Return how to differentiate the objective."""
         return gradient
 
-    def step(self, direction: Tensor, memory: Memory) -> tuple[Tensor, Memory]:
-        """Return the direction ``[d]`` to descend."""
+    def step(
+        self, direction: Tensor, batch: Batch, memory: Memory, draws: Draws
+    ) -> tuple[Tensor, Memory]:
+        """Return the direction ``[d]`` to descend; `batch` is what it was learned from."""
         return direction, memory
 
     def submit(self, update: Tensor, memory: Memory, draws: Draws) -> tuple[Tensor, Memory]:

@@ -119,7 +119,7 @@ class Trace(Behavior):
     def batch(self, params, batch, memory, draws):
         return batch._replace(x=batch.x * 2 + self.place), memory
 
-    def step(self, direction, memory):
+    def step(self, direction, batch, memory, draws):
         return direction * 0 + self.place, {**memory, "steps": memory["steps"] + 1}
 
     def submit(self, update, memory, draws):

@@ -19,7 +19,7 @@ class Momentum(Behavior):
     def remember(self, params):
         return {"mean": torch.zeros_like(params)}
 
-    def step(self, direction, memory):
+    def step(self, direction, batch, memory, draws):
         mean = 0.9 * memory["mean"] + 0.1 * direction
         return mean, {"mean": mean}
 

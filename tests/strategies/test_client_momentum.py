@@ -23,8 +23,8 @@ def test_a_heavy_ball_adds_up():
     momentum = ClientMomentum(beta=0.5, form="heavy_ball", on="step")
     memory = momentum.remember(torch.zeros(1))
 
-    first, memory = momentum.step(torch.tensor([4.0]), memory)
-    second, memory = momentum.step(torch.tensor([8.0]), memory)
+    first, memory = momentum.step(torch.tensor([4.0]), None, memory, {})
+    second, memory = momentum.step(torch.tensor([8.0]), None, memory, {})
 
     assert (first.item(), second.item()) == (4.0, 10.0)
 
@@ -34,7 +34,7 @@ def test_touches_only_what_it_averages(on):
     momentum = ClientMomentum(on=on)
     memory, new = momentum.remember(torch.zeros(2)), torch.ones(2)
 
-    stepped, _ = momentum.step(new, memory)
+    stepped, _ = momentum.step(new, None, memory, {})
     sent, _ = momentum.submit(new, memory, {})
 
     assert stepped.equal(new) == (on == "update")
