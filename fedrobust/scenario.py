@@ -22,6 +22,7 @@ from fedrobust.core.aggregator import (
     RoundInfo,
 )
 from fedrobust.core.behavior import Behavior
+from fedrobust.core.engine import Engine
 from fedrobust.core.federation import Federation
 from fedrobust.core.sampling import malicious_in_sample
 from fedrobust.core.seeds import Purpose
@@ -58,6 +59,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             control by default.
         adversary: who attacks.
         evaluate_every: evaluate the model after every so many rounds, and after the last.
+        engine: how to compute it, which changes results by no more than the order of sums.
     """
 
     name: str = ""
@@ -73,6 +75,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     num_malicious: NonNegativeInt | None = None
     adversary: tuple[AdversarySpec, ...] = ()
     evaluate_every: PositiveInt = 1
+    engine: Engine = Engine()
 
     @classmethod
     def load(cls, path: Path, overrides: Iterable[str] = ()) -> Self:
@@ -112,8 +115,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         return self.model_dump(mode="json", exclude_none=True)
 
     def digest(self) -> str:
-        """Return a hash of all that determines the run."""
-        table = {key: value for key, value in self.table().items() if key != "name"}
+        """Return a hash of all that determines the run: not its name, nor how it is computed."""
+        table = {k: value for k, value in self.table().items() if k not in ("name", "engine")}
         return hashlib.sha256(json.dumps(table, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -194,6 +197,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             ConfigError: if the model or an attack does not fit the data.
             DataError: if the data cannot be loaded or shared out.
         """
+        self.engine.torch_device()  # whether it is there, before anything takes long
         data = self.data.load(self.seed)
         shape = tuple(data.x.shape[1:])
         shards = self.partition.split(
@@ -211,6 +215,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             tuple(b.for_task(data.num_classes, shape) for b in self._parts(Behavior)),
             tuple(a.for_task(data.num_classes, shape) for a in self.adversaries),
             self.seed,
+            self.engine,
         )
 
     def _parts(self, kind: type[T]) -> tuple[T, ...]:

@@ -13,13 +13,14 @@ from torch import Tensor
 from fedrobust.core import metrics
 from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.metrics import Quality
+from fedrobust.core.trainers.planner import REMEMBERED
 from fedrobust.core.world import World
 from fedrobust.errors import ResultsError
 from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.server_app import serve, strategy_of
-from fedrobust.results import checkpoint, provenance
+from fedrobust.results import checkpoint, habits, provenance
 from fedrobust.results.rows import ClientRow, RoundRow
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
@@ -90,6 +91,7 @@ def simulate(
             return Outcome(last.id, folder, last.model_hash or "", summary)
         world = scenario.world()
         run = last.id if last is not None else _begin(store, scenario)
+        REMEMBERED.update({**habits.load(), **REMEMBERED})
         simulation = _Simulation(scenario, world, store, run, watch, cohort)
         try:
             if last is not None:
@@ -101,6 +103,7 @@ def simulate(
             interrupted = isinstance(error, KeyboardInterrupt)
             store.finish(run, "interrupted" if interrupted else "failed")
             raise
+        habits.save(REMEMBERED)
         summary = summarise(store, run, scenario)
         store.finish(run, "finished", model_hash=digest, summary=summary.table())
     return Outcome(run, folder, digest, summary)
@@ -150,6 +153,7 @@ class _Simulation:
             self.params = kept["params"]
             self.strategy.rounds_done = done
             self.strategy.state, self.strategy.models = kept["rule"], kept["models"]
+            self.world.planner.choices.update(kept["trainers"])
             self.grid.state = kept["adversaries"]
             self.local.restore(kept["clients"])
 
@@ -165,9 +169,10 @@ class _Simulation:
         quality, success, seconds = None, None, dict(ledger.seconds)
         start = perf_counter()
         if number % self.scenario.evaluate_every == 0 or number == self.scenario.rounds:
-            quality = metrics.quality(self.world.task, params)
+            task, model = self.world.placed, params.to(self.world.placed.data.x.device)
+            quality = metrics.quality(task, model)
             reached = [
-                metrics.attack_success(self.world.task, params, adversary.attack)
+                metrics.attack_success(task, model, adversary.attack)
                 for adversary in self.world.adversaries
             ]
             success = max(
@@ -223,6 +228,7 @@ class _Simulation:
             "models": self.strategy.models,
             "adversaries": self.grid.state,
             "clients": self.local.memories(),
+            "trainers": self.world.planner.choices,
         }
         checkpoint.save(self.checkpoint_path, state)
 

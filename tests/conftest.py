@@ -1,3 +1,5 @@
+import os
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -6,6 +8,13 @@ from fedrobust.core.adversary import View
 from fedrobust.core.aggregator import RoundInfo
 from fedrobust.core.federation import Federation
 from fedrobust.core.task import Data, Task
+
+
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_its_own(tmp_path_factory):
+    """Neither read nor write what the user's machine remembers."""
+    folder = os.environ.setdefault("FEDROBUST_CACHE", str(tmp_path_factory.mktemp("cache")))
+    return folder
 
 
 @pytest.fixture(scope="session")

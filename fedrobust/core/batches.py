@@ -1,7 +1,7 @@
 """Which examples each client sees in each step: one source for every way of training."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -52,15 +52,18 @@ class Batches:
             yield self._seen[int(begins) : int(ends)]
 
     def first(self, steps: int) -> "Batches":
-        """Return the first steps of each client, for a rehearsal."""
-        return Batches(
-            self.order,
-            self.steps.clamp(max=steps),
-            self.size,
-            self._seen,
-            self._begins,
-            self._passes,
-            self._per_pass,
+        """Return the first steps of each client."""
+        return replace(self, steps=self.steps.clamp(max=steps))
+
+    def part(self, places: Tensor) -> "Batches":
+        """Return the batches of some of the clients, whose places ascend."""
+        return replace(
+            self,
+            order=self.order[places],
+            steps=self.steps[places],
+            _begins=self._begins[places],
+            _passes=self._passes[places],
+            _per_pass=self._per_pass[places],
         )
 
     def _slices(self, k: int, who: slice) -> tuple[Tensor, Tensor]:

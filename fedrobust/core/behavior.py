@@ -16,6 +16,8 @@ Draws = dict[str, Tensor]  # the random numbers of one step or one submission
 Loss = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> scalar
 Gradient = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> [d]
 
+_HOOKS = ("remember", "draw", "draw_submit", "batch", "loss", "gradient", "step", "submit")
+
 
 class Behavior(Component):
     """One client's departures from plain SGD; every hook defaults to none.
@@ -41,6 +43,11 @@ class Behavior(Component):
     def overrides(self, hook: str) -> bool:
         """Say whether this behavior departs from plain SGD in a hook, named as its method."""
         return getattr(type(self), hook) is not getattr(Behavior, hook)
+
+    @property
+    def inert(self) -> bool:
+        """Whether a client trains and sends as if this behavior were not there."""
+        return self.trains and self.example_clip is None and not any(map(self.overrides, _HOOKS))
 
     def remember(self, params: Tensor) -> Memory:
         """Return a client's memory before its first round."""

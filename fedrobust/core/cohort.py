@@ -7,17 +7,17 @@ import torch
 from torch import Tensor
 
 from fedrobust.core import seeds
-from fedrobust.core.behavior import Memory
+from fedrobust.core.behavior import Behavior, Memory
 from fedrobust.core.local import Client, train
 from fedrobust.core.seeds import Purpose
+from fedrobust.core.trainers.job import on
 from fedrobust.core.world import World
 
 __all__ = ["Memories", "train_cohort"]
 
 Memories = dict[str, Memory]  # a client's memory of each of its behaviors, by layer
 
-_BUDGET = 1 << 29  # bytes of model state that are trained at a time
-_COPIES = 6  # vectors [d] a client in training: start, model, gradient, update, two memories
+COPIES = 6  # vectors [d] a client in training: model, gradient, velocity, update, two memories
 
 
 def train_cohort(
@@ -25,7 +25,8 @@ def train_cohort(
 ) -> tuple[Tensor, list[Memories]]:
     """Train clients of a world in a round, honest and hostile ones.
 
-    Those that behave alike are trained as one stack, in chunks that bound the memory.
+    Those that train alike are trained as one, in chunks that bound the memory; an adversary that
+    only rewrites what is sent does not part its clients from the others here.
 
     Args:
         world: what they train.
@@ -37,33 +38,58 @@ def train_cohort(
     Returns:
         Their updates ``[n, d]`` in the order of `who`, and their new memories.
     """
-    alike: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    layers = [world.layers(client, round) for client in who]
-    for place, (client, own) in enumerate(zip(who, layers, strict=True)):
-        controlled = world.controlled.get(client)
-        mind = str(controlled.index) if controlled and "attack" in own else ""
-        alike[(*own, mind)].append(place)
+    own = [
+        {key: b for key, b in world.layers(client, round).items() if not b.inert} for client in who
+    ]
+    alike: dict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
+    for place, layers in enumerate(own):
+        alike[tuple((key, id(b)) for key, b in layers.items())].append(place)
     starts = starts.expand(len(who), -1)
+    chunk = max(1, world.engine.memory * 10**6 // (COPIES * 4 * starts.shape[1]))
+    parts = [
+        places[i : i + chunk] for places in alike.values() for i in range(0, len(places), chunk)
+    ]
+    if len(parts) == 1:
+        return _train_alike(world, starts, who, memories, round, own[0])
     updates = torch.empty(starts.shape)
     changed = [dict(memory) for memory in memories]
-    chunk = max(1, _BUDGET // (_COPIES * 4 * starts.shape[1]))
-    for places in alike.values():
-        for some in (places[i : i + chunk] for i in range(0, len(places), chunk)):
-            own = layers[some[0]]
-            clients = [
-                Client(
-                    world.federation.shards[who[p]],
-                    [
-                        memories[p].get(key) or behavior.remember(starts[p])
-                        for key, behavior in own.items()
-                    ],
-                    seeds.generator(world.seed, Purpose.CLIENT, round, who[p]),
-                )
-                for p in some
-            ]
-            start = starts[some] if starts.stride(0) else starts[0]
-            rows, kept = train(world.task, world.training, list(own.values()), start, clients)
-            updates[some] = rows
-            for p, memory in zip(some, kept, strict=True):
-                changed[p].update({k: m for k, m in zip(own, memory, strict=True) if m})
+    for places in parts:
+        updates[places], kept = _train_alike(
+            world,
+            starts[places] if starts.stride(0) else starts[: len(places)],
+            [who[p] for p in places],
+            [memories[p] for p in places],
+            round,
+            own[places[0]],
+        )
+        for p, memory in zip(places, kept, strict=True):
+            changed[p] = memory
     return updates, changed
+
+
+def _train_alike(
+    world: World,
+    starts: Tensor,
+    who: Sequence[int],
+    memories: Sequence[Memories],
+    round: int,
+    layers: dict[str, Behavior],
+) -> tuple[Tensor, list[Memories]]:
+    task, device = world.placed, world.placed.data.x.device
+    clients = [
+        Client(
+            world.federation.shards[client],
+            on(device, [memory.get(k) or b.remember(start) for k, b in layers.items()]),
+            seeds.generator(world.seed, Purpose.CLIENT, round, client),
+        )
+        for client, start, memory in zip(who, starts, memories, strict=True)
+    ]
+    start = starts.to(device) if starts.stride(0) else starts[0].to(device)
+    behaviors = list(layers.values())
+    updates, kept = train(task, world.training, behaviors, start, clients, world.planner)
+    home = torch.device("cpu")
+    changed = [
+        {**before, **{k: m for k, m in zip(layers, on(home, memory), strict=True) if m}}
+        for before, memory in zip(memories, kept, strict=True)
+    ]
+    return updates.to(home), changed

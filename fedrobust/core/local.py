@@ -10,7 +10,7 @@ from fedrobust.core.batches import batches
 from fedrobust.core.behavior import Memory
 from fedrobust.core.task import Task
 from fedrobust.core.trainers import loop, vectorized
-from fedrobust.core.trainers.job import Behaviors, Client, Job, Trained, row, stack
+from fedrobust.core.trainers.job import Behaviors, Client, Job, Trained, on, row, stack
 from fedrobust.core.training import Training
 
 __all__ = ["Client", "Trainer", "remember", "train"]
@@ -86,7 +86,7 @@ def _submitted(
             for w, c in zip(start, clients, strict=True)
         ]
     )
-    memory = list(memory)
+    memory, draws = list(memory), on(updates.device, draws)
     for i, b in enumerate(behaviors):
         if b.vectorized:
             updates, memory[i] = vmap(b.submit)(updates, memory[i], draws[i])

@@ -1,5 +1,6 @@
 """Who takes part in a round, and how many of them may be malicious."""
 
+from functools import lru_cache
 from math import comb
 
 import torch
@@ -16,6 +17,7 @@ def sample(clients: list[int], size: int, generator: torch.Generator) -> list[in
     return sorted(ordered[i] for i in drawn.tolist())
 
 
+@lru_cache(maxsize=64)
 def malicious_in_sample(clients: int, malicious: int, sampled: int) -> int:
     """Return how many malicious clients a round must be expected to hold.
 

@@ -1,7 +1,8 @@
 """What is learned: data, a model as a pure function of a flat vector, and a loss."""
 
+import copy
 from abc import abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
 
@@ -110,6 +111,20 @@ class Task:
         ]
         mask = torch.cat(parts).to(self.data.x.device)
         return None if mask.all() else mask
+
+    def to(self, device: torch.device) -> "Task":
+        """Return the task on a device; itself if it is there."""
+        data = self.data
+        if data.x.device == device or device.type == data.x.device.type == "cpu":
+            return self
+        there = replace(
+            data,
+            x=data.x.to(device),
+            y=data.y.to(device),
+            x_test=data.x_test.to(device),
+            y_test=data.y_test.to(device),
+        )
+        return Task(copy.deepcopy(self.model).to(device), there)
 
     def init(self) -> Tensor:
         """Return the initial model ``[d]``."""

@@ -1,13 +1,15 @@
 """All that clients need to train: the same on one machine or on many."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from fedrobust.core.adversary import Adversary
 from fedrobust.core.behavior import Behavior
+from fedrobust.core.engine import Engine
 from fedrobust.core.federation import Federation
 from fedrobust.core.task import Task
+from fedrobust.core.trainers.planner import Planner
 from fedrobust.core.training import Training
 
 __all__ = ["World"]
@@ -23,6 +25,17 @@ class World:
     behaviors: tuple[Behavior, ...] = ()  # of honest clients, from the innermost out
     adversaries: tuple[Adversary, ...] = ()
     seed: int = 0
+    engine: Engine = field(default_factory=Engine)
+
+    @cached_property
+    def planner(self) -> Planner:
+        """What trains the clients."""
+        return Planner(self.engine)
+
+    @cached_property
+    def placed(self) -> Task:
+        """The task on the device where clients train."""
+        return self.task.to(self.engine.torch_device())
 
     @cached_property
     def controlled(self) -> Mapping[int, Adversary]:

@@ -1,6 +1,6 @@
 """Let adversaries rewrite what the clients they control send."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from logging import getLogger
 from time import perf_counter
 from typing import Any
@@ -14,8 +14,9 @@ from fedrobust.core import admission, seeds
 from fedrobust.core.adversary import Adversary, Knowledge, View
 from fedrobust.core.seeds import Purpose
 from fedrobust.flower import touchpoints
-from fedrobust.flower.records import Form, ModelRecord, only_model, update_matrix
+from fedrobust.flower.exchange import Broadcast
 from fedrobust.flower.roster import Roster
+from fedrobust.flower.traffic import Traffic
 
 __all__ = ["AdversaryGrid"]
 
@@ -51,60 +52,49 @@ class AdversaryGrid(Grid):
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
+    ) -> Sequence[Message]:
         """Pass messages on, and replace the updates of controlled clients in the replies."""
-        sent = list(messages)
-        replies = list(self._grid.send_and_receive(sent, timeout=timeout))
+        sent = messages if isinstance(messages, Sequence) else list(messages)
+        received = self._grid.send_and_receive(sent, timeout=timeout)
+        replies = received if isinstance(received, Sequence) else list(received)
         self._intercept(sent, replies)
         return replies
 
-    def _intercept(self, sent: list[Message], replies: list[Message]) -> None:
-        if not sent or sent[0].metadata.message_type != MessageType.TRAIN:
-            return
+    def _intercept(self, sent: Sequence[Message], replies: Sequence[Message]) -> None:
         start = perf_counter()
-        self._attack(sent, replies)
+        if sent and _kind(sent) == MessageType.TRAIN:
+            self._rounds += 1
+            config = next(iter(_content(sent).config_records.values()), ConfigRecord())
+            named = config.get("server-round")  # as Flower's strategies say; others may not
+            round = named if isinstance(named, int) else self._rounds
+            active = [a for a in self._adversaries if a.is_active(round, self._seed)]
+            if active:
+                self._roster.update(self._grid)
+                traffic = Traffic.of(sent, replies, self._roster)
+                if traffic is None:
+                    logger.warning("Adversaries do nothing: the messages do not hold one model.")
+                else:
+                    self._attack(traffic, active, round)
         self.seconds = perf_counter() - start
 
-    def _attack(self, sent: list[Message], replies: list[Message]) -> None:
-        self._rounds += 1
-        config = next(iter(sent[0].content.config_records.values()), ConfigRecord())
-        named = config.get("server-round")  # as Flower's strategies say; others may not
-        round = named if isinstance(named, int) else self._rounds
-        active = [a for a in self._adversaries if a.is_active(round, self._seed)]
-        if not active:
-            return
-        self._roster.update(self._grid)
-        models = {m.metadata.dst_node_id: only_model(m.content) for m in sent}
-        first = next((model for model in models.values() if model is not None), None)
-        if first is None:
-            logger.warning("Adversaries do nothing: the messages do not hold one model each.")
-            return
-        form = Form.of(first)
-        starts = {node: form.vector(model) for node, model in models.items() if model is not None}
-        sound = {}
-        for reply in replies:
-            client = self._roster.client_of(reply.metadata.src_node_id)
-            model = None if reply.has_error() else only_model(reply.content)
-            if client is not None and model is not None and form.fault(model) is None:
-                sound[client] = reply
-        who = sorted(sound)
-        nodes = [sound[client].metadata.src_node_id for client in who]
-        records = [only_model(sound[client].content) for client in who]
-        updates = update_matrix([r for r in records if r], [starts[n] for n in nodes], form)
+    def _attack(self, traffic: Traffic, active: Sequence[Adversary], round: int) -> None:
+        who, starts, updates = traffic.clients, traffic.starts, traffic.updates
         hostile = {client for adversary in active for client in adversary.clients}
-        faults = admission.faults_of_rows(updates)
-        honest = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
+        honest: Tensor | None = None
+        if any(adversary.knowledge is Knowledge.OMNISCIENT for adversary in active):
+            faults = admission.faults_of_rows(updates)
+            seen = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
+            honest = updates[torch.tensor(seen, dtype=torch.int64)]
         crafted: dict[int, Tensor] = {}
         for adversary in active:
             own = [p for p, c in enumerate(who) if c in adversary.clients]
             if own:
-                sent_to = [starts[nodes[p]] for p in own]
-                seen = updates[honest] if adversary.knowledge is Knowledge.OMNISCIENT else None
-                ids = [who[p] for p in own]
-                rows = self._crafted(adversary, ids, sent_to, updates[own], seen, len(who), round)
+                shown = honest if adversary.knowledge is Knowledge.OMNISCIENT else None
+                ids, sent_to = [who[p] for p in own], [starts[p] for p in own]
+                rows = self._crafted(adversary, ids, sent_to, updates[own], shown, len(who), round)
                 crafted |= dict(zip(own, rows, strict=True))
         for place, row in crafted.items():
-            _replace(sound[who[place]], starts[nodes[place]], row, form)
+            traffic.replace(place, row)
 
     def _crafted(
         self,
@@ -157,11 +147,9 @@ class AdversaryGrid(Grid):
         return replies
 
 
-def _replace(reply: Message, start: Tensor, update: Tensor, form: Form) -> None:
-    """Let a reply carry another update: in the cohort's matrix if it is a row of one."""
-    model = only_model(reply.content)
-    if isinstance(model, ModelRecord) and model.untouched and model.matrix is not None:
-        model.matrix[model.row] = update
-        return
-    crafted = form.record(start + update)
-    reply.content = RecordDict({k: crafted if r is model else r for k, r in reply.content.items()})
+def _kind(sent: Sequence[Message]) -> str:
+    return sent.message_type if isinstance(sent, Broadcast) else sent[0].metadata.message_type
+
+
+def _content(sent: Sequence[Message]) -> RecordDict:
+    return sent.content if isinstance(sent, Broadcast) else sent[0].content

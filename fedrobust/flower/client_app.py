@@ -8,9 +8,11 @@ from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, 
 from flwr.clientapp import ClientApp
 
 from fedrobust.core.cohort import Memories, train_cohort
+from fedrobust.core.engine import Engine
 from fedrobust.core.world import World
 from fedrobust.errors import ConfigError
-from fedrobust.flower.records import Form, ModelRecord, from_tensors, to_tensors
+from fedrobust.flower.exchange import Broadcast, CohortReplies
+from fedrobust.flower.records import Form, ModelRecord, from_tensors, refill, to_tensors
 from fedrobust.flower.roster import IDENTIFY, PARTITION
 from fedrobust.overrides import parsed
 from fedrobust.scenario import Scenario
@@ -35,39 +37,36 @@ class FedRobustApp(ClientApp):
         self.train()(self._train)
         self.query(IDENTIFY)(self._identify)
 
-    def train_many(self, messages: Sequence[Message], contexts: Sequence[Context]) -> list[Message]:
+    def train_many(
+        self, messages: Sequence[Message], contexts: Sequence[Context]
+    ) -> Sequence[Message]:
         """Train the receivers of `messages` together; replies are rows of one matrix."""
         world = self._world(contexts[0])
         layout = world.task.layout
         form = Form.of(ModelRecord(layout, world.task.init()))
-        vectors = {id(m.content["arrays"]): _model(m, form) for m in messages}
-        starts = [vectors[id(m.content["arrays"])] for m in messages]
+        contents = _contents(messages)
+        records = [content["arrays"] for content in contents]
+        vectors = {id(record): _model(record, form) for record in _distinct(records)}
+        starts = [vectors[id(record)] for record in records]
         who = [int(context.node_config[PARTITION]) for context in contexts]
-        memories = [_memories(context) for context in contexts]
         updates, changed = train_cohort(
             world,
             starts[0] if len(vectors) == 1 else torch.stack(starts),
             who,
-            memories,
-            _round(messages[0]),
+            [_memories(context) for context in contexts],
+            _round(contents[0]),
         )
         everyone = len(who) == world.federation.num_clients
         for context, memory in zip(contexts, changed, strict=True):
             _keep(context, memory, share=everyone)
-        return [
-            Message(
-                RecordDict(
-                    {
-                        "arrays": ModelRecord(layout, start, updates, row),
-                        "metrics": MetricRecord(
-                            {"num-examples": len(world.federation.shards[who[row]])}
-                        ),
-                    }
-                ),
-                reply_to=message,
-            )
-            for row, (message, start) in enumerate(zip(messages, starts, strict=True))
-        ]
+        return CohortReplies(
+            messages,
+            [context.node_id for context in contexts],
+            layout,
+            starts,
+            updates,
+            [len(world.federation.shards[client]) for client in who],
+        )
 
     def _train(self, message: Message, context: Context) -> Message:
         return self.train_many([message], [context])[0]
@@ -99,7 +98,8 @@ def built_world(scenario_text: str, attacks_allowed: bool) -> World:
     Raises:
         ConfigError: if the scenario has adversaries and attacks are not allowed here.
     """
-    world = _parsed(scenario_text).world()
+    scenario = _parsed(scenario_text)
+    world = scenario.model_copy(update={"engine": Engine()}).world()  # a node computes as it likes
     if world.adversaries and not attacks_allowed:
         raise ConfigError(
             "This scenario has adversaries, and this node does not allow attacks. Its operator "
@@ -115,8 +115,17 @@ def _deployed_world(context: Context) -> World:
     return built_world(str(context.run_config[SCENARIO]), allowed)
 
 
-def _model(message: Message, form: Form) -> torch.Tensor:
-    record = message.content["arrays"]
+def _contents(messages: Sequence[Message]) -> list[RecordDict]:
+    if isinstance(messages, Broadcast) and messages.untouched:
+        return [messages.content] * len(messages)
+    return [message.content for message in messages]
+
+
+def _distinct(records: Sequence[object]) -> list[object]:
+    return list({id(record): record for record in records}.values())
+
+
+def _model(record: object, form: Form) -> torch.Tensor:
     if not isinstance(record, ArrayRecord) or form.fault(record):
         raise ConfigError(
             "The server's model has other arrays than this scenario's; run the same scenario and "
@@ -125,8 +134,8 @@ def _model(message: Message, form: Form) -> torch.Tensor:
     return form.vector(record)
 
 
-def _round(message: Message) -> int:
-    config = message.content.get("config")
+def _round(content: RecordDict) -> int:
+    config = content.get("config")
     number = config.get("server-round") if isinstance(config, ConfigRecord) else None
     if not isinstance(number, int):
         raise ConfigError(
@@ -152,7 +161,9 @@ def _keep(context: Context, memories: Memories, *, share: bool) -> None:
     """
     for layer, memory in memories.items():
         kept = memory if share else {name: tensor.clone() for name, tensor in memory.items()}
-        context.state[_MEMORY + layer] = from_tensors(kept)
+        record = context.state.get(_MEMORY + layer)
+        if not (isinstance(record, ArrayRecord) and refill(record, kept)):
+            context.state[_MEMORY + layer] = from_tensors(kept)
 
 
 app = FedRobustApp(_deployed_world)

@@ -1,8 +1,9 @@
 """From the replies of a round to a matrix of updates that are fit to aggregate."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
+from typing import TypeGuard
 
 import torch
 from flwr.app import Message, MetricRecord, RecordDict
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
 from fedrobust.core.ledger import Entry
+from fedrobust.flower.exchange import CohortReplies
 from fedrobust.flower.records import Form, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
@@ -26,7 +28,8 @@ class Intake:
     form: Form  # of the model
     params: Tensor  # [d] the global model
     starts: Mapping[int, Tensor]  # client: the model [d] it was sent
-    messages: Mapping[int, Message]  # client: what it was sent
+    nodes: Mapping[int, int]  # client: the node it was sent to
+    messages: Sequence[Message]  # in the same order
     roster: Roster
 
 
@@ -36,7 +39,7 @@ class Admitted:
 
     updates: Tensor  # [n, d]
     examples: Tensor  # [n]
-    contents: list[RecordDict]  # n of them
+    contents: list[RecordDict]  # n of them; none of a cohort, which says nothing but its updates
     entries: list[Entry] = field(default_factory=list)  # one for each client, admitted or not
 
 
@@ -50,10 +53,9 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
         replies: what came back, in any order.
         weight_key: the metric in which clients claim how many examples they have.
     """
-    entries = {
-        client: Entry(client, message.metadata.dst_node_id, Fault.SILENT)
-        for client, message in intake.messages.items()
-    }
+    if _is_whole_cohort(replies, intake):
+        return _admit_cohort(intake, replies)
+    entries = {client: Entry(client, node, Fault.SILENT) for client, node in intake.nodes.items()}
     contents: dict[int, RecordDict] = {}
     strays: dict[int, Entry] = {}  # by node
     for reply in sorted(replies, key=lambda r: r.metadata.src_node_id):
@@ -94,6 +96,31 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
     return Admitted(updates, examples, [contents[client] for client in sound], ordered)
 
 
+def _is_whole_cohort(replies: Iterable[Message], intake: Intake) -> TypeGuard[CohortReplies]:
+    """Say whether this process trained everyone who was asked, and nobody saw a reply since."""
+    return (
+        isinstance(replies, CohortReplies)
+        and replies.untouched
+        and replies.asked is intake.messages
+        and list(intake.nodes) == sorted(intake.nodes)
+    )
+
+
+def _admit_cohort(intake: Intake, replies: CohortReplies) -> Admitted:
+    """Check the replies of a cohort that this process has trained: only numbers can be wrong."""
+    faults = faults_of_rows(replies.updates)
+    entries = [
+        Entry(client, node, fault)
+        for (client, node), fault in zip(intake.nodes.items(), faults, strict=True)
+    ]
+    updates, claims = replies.updates, list(replies.examples)
+    if any(faults):
+        kept = [place for place, fault in enumerate(faults) if fault is None]
+        updates, claims = updates[torch.tensor(kept)], [claims[place] for place in kept]
+    examples, _ = claimed_examples(claims)  # counted by us
+    return Admitted(updates, examples, [], entries)
+
+
 def _sender(intake: Intake, reply: Message) -> int | None:
     """Return which client a reply is from: as authenticated, or, for an error, as addressed.
 
@@ -103,7 +130,8 @@ def _sender(intake: Intake, reply: Message) -> int | None:
     if client is not None or not reply.has_error():
         return client
     answered = reply.metadata.reply_to_message_id
-    asked = (c for c, m in intake.messages.items() if m.metadata.message_id == answered)
+    sent = zip(intake.nodes, intake.messages, strict=True)
+    asked = (client for client, m in sent if m.metadata.message_id == answered)
     return next(asked, None) if answered else None
 
 

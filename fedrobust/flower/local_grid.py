@@ -1,6 +1,6 @@
 """A Flower Grid inside this process: no SuperLink, no Ray, no sockets, no serialisation."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import count
 from logging import getLogger
 from typing import Any
@@ -11,6 +11,7 @@ from flwr.serverapp import Grid
 from torch import Tensor
 
 from fedrobust.flower import touchpoints
+from fedrobust.flower.exchange import Broadcast, LazyMessages
 from fedrobust.flower.records import ModelRecord, from_tensors, to_tensors
 
 __all__ = ["LocalGrid"]
@@ -119,21 +120,28 @@ class LocalGrid(Grid):
 
     def send_and_receive(
         self, messages: Iterable[Message], *, timeout: float | None = None
-    ) -> list[Message]:
-        return self.pull_messages(self.push_messages(messages))
+    ) -> Sequence[Message]:
+        return self._execute(messages if isinstance(messages, Sequence) else list(messages))
 
-    def _execute(self, messages: list[Message]) -> list[Message]:
-        for message in messages:
-            self._sent += 1
-            touchpoints.name_message(message, str(self._sent))
-        together = messages and all(m.metadata.message_type == MessageType.TRAIN for m in messages)
-        if self._train_many is not None and together:
-            contexts = [self.context(m.metadata.dst_node_id) for m in messages]
-            replies: list[Message] = self._train_many(messages, contexts)
+    def _execute(self, messages: Sequence[Message]) -> Sequence[Message]:
+        if not messages:
+            return []
+        first, self._sent = self._sent + 1, self._sent + len(messages)
+        if isinstance(messages, Broadcast) and messages.untouched:
+            messages.number(first)
+            nodes, kinds = list(messages.nodes), {messages.message_type}
+        else:
+            for place, message in enumerate(messages):
+                touchpoints.name_message(message, str(first + place))
+            nodes = [message.metadata.dst_node_id for message in messages]
+            kinds = {message.metadata.message_type for message in messages}
+        if self._train_many is not None and kinds == {MessageType.TRAIN}:
+            replies: Sequence[Message] = self._train_many(messages, list(map(self.context, nodes)))
         else:
             replies = [self._call(message) for message in messages]
-        for reply in replies:
-            touchpoints.name_message(reply, f"{reply.metadata.reply_to_message_id}-reply")
+        if not isinstance(replies, LazyMessages):  # those name themselves
+            for reply in replies:
+                touchpoints.name_message(reply, f"{reply.metadata.reply_to_message_id}-reply")
         return replies
 
     def _call(self, message: Message) -> Message:

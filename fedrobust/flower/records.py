@@ -19,6 +19,7 @@ __all__ = [
     "ModelRecord",
     "from_tensors",
     "only_model",
+    "refill",
     "to_tensors",
     "update_matrix",
 ]
@@ -177,6 +178,19 @@ def from_tensors(tensors: Mapping[str, Tensor]) -> ArrayRecord:
     for name, tensor in tensors.items():
         touchpoints.put_array(record, name, LazyArray(_constant(tensor), tensor.shape))
     return record
+
+
+def refill(record: ArrayRecord, tensors: Mapping[str, Tensor]) -> bool:
+    """Put other tensors into a record that `from_tensors` made; False if it holds other arrays."""
+    arrays = dict(record.items())
+    lazy = all(isinstance(array, LazyArray) for array in arrays.values())
+    if not lazy or {n: tuple(t.shape) for n, t in tensors.items()} != {
+        n: a.shape for n, a in arrays.items()
+    }:
+        return False
+    for name, array in arrays.items():
+        array.__dict__["_tensor"] = _constant(tensors[name])
+    return True
 
 
 def _constant(tensor: Tensor) -> Callable[[], Tensor]:

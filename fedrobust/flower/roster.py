@@ -20,15 +20,18 @@ class Roster:
 
     def __init__(self) -> None:
         self.clients: dict[int, int] = {}  # node id: client id, never taken back
+        self._last: tuple[list[int], dict[int, int]] = [], {}  # who was there, by node and client
 
     def update(self, grid: Grid) -> None:
         """Learn about nodes that have joined."""
         known = getattr(grid, "clients", None)
         if known is not None:  # a grid in this process made its nodes itself
-            self.clients = dict(known)
+            if len(known) != len(self.clients):  # ids are never taken back
+                self.clients, self._last = dict(known), ([], {})
             return
         new = sorted(set(grid.get_node_ids()) - self.clients.keys())
         if new:
+            self._last = [], {}
             claims = self._claims(grid, new)
             for node in sorted(new, key=lambda n: (n not in claims, n)):
                 self.clients[node] = self._free(claims.get(node))
@@ -39,8 +42,11 @@ class Roster:
 
     def online(self, grid: Grid) -> dict[int, int]:
         """Return the node of each client that is there now, in the order of client ids."""
-        there = [(self.clients[n], n) for n in grid.get_node_ids() if n in self.clients]
-        return dict(sorted(there))
+        nodes = list(grid.get_node_ids())
+        if nodes != self._last[0]:  # of ten thousand nodes, most stay from round to round
+            there = sorted((self.clients[n], n) for n in nodes if n in self.clients)
+            self._last = nodes, dict(there)
+        return self._last[1]
 
     def __len__(self) -> int:
         return len(self.clients)

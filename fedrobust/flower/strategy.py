@@ -1,6 +1,6 @@
 """Run any fedrobust rule as a Flower strategy."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from logging import getLogger
 from statistics import median
 from time import perf_counter, sleep
@@ -14,10 +14,11 @@ from torch import Tensor
 
 from fedrobust.core import rows, seeds
 from fedrobust.core.aggregator import Aggregate, Aggregator, RoundInfo, State
-from fedrobust.core.ledger import Entry, RoundLedger
+from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.sampling import malicious_in_sample, sample
 from fedrobust.core.seeds import Purpose
 from fedrobust.errors import AggregationError
+from fedrobust.flower.exchange import Broadcast
 from fedrobust.flower.intake import Intake, admit
 from fedrobust.flower.records import Form
 from fedrobust.flower.roster import Roster
@@ -70,7 +71,7 @@ class RobustStrategy(FedAvg):
 
     def configure_train(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
-    ) -> list[Message]:
+    ) -> Sequence[Message]:
         """Sample clients by their ids, and remember what each of them is sent."""
         number = server_round + self.rounds_done
         form = Form.of(arrays)
@@ -79,16 +80,22 @@ class RobustStrategy(FedAvg):
         starts = {client: self.models.get(client, params) for client in nodes}
         config = ConfigRecord({**config, "server-round": number})
         common = RecordDict({self.arrayrecord_key: arrays, self.configrecord_key: config})
-        messages = {}
-        for client, node in nodes.items():
-            content = common
-            if client in self.models:
-                own = form.record(starts[client])
-                content = RecordDict({self.arrayrecord_key: own, self.configrecord_key: config})
-            messages[client] = Message(content, node, MessageType.TRAIN, group_id=str(number))
-        self._intake = Intake(number, form, params, starts, messages, self.roster)
+        group = str(number)
+        messages: Sequence[Message]
+        messages = Broadcast(common, list(nodes.values()), MessageType.TRAIN, group)
+        if not self.models.keys().isdisjoint(nodes):
+            messages = [self._own(c, node, common, form, group) for c, node in nodes.items()]
+        self._intake = Intake(number, form, params, starts, nodes, messages, self.roster)
         self._sent_at = perf_counter()
-        return list(messages.values())
+        return messages
+
+    def _own(self, client: int, node: int, common: RecordDict, form: Form, group: str) -> Message:
+        """Return the message to a client that may have a model of its own."""
+        content = common
+        if client in self.models:
+            own = form.record(self.models[client])
+            content = RecordDict({**common, self.arrayrecord_key: own})
+        return Message(content, node, MessageType.TRAIN, group_id=group)
 
     def aggregate_train(
         self, server_round: int, replies: Iterable[Message]
@@ -125,7 +132,7 @@ class RobustStrategy(FedAvg):
             raise AggregationError(f"no reply could be used ({listed}).")
         if self.state is None:
             self.state = self.rule.init(intake.params)
-        asked, known = len(intake.messages), max(len(self.roster), self.num_malicious)
+        asked, known = len(intake.nodes), max(len(self.roster), self.num_malicious)
         dropped = sum(e.fault is not None and e.fault.hostile for e in ledger.entries)
         expected = malicious_in_sample(known, self.num_malicious, asked)
         info = RoundInfo(
@@ -171,7 +178,8 @@ class RobustStrategy(FedAvg):
 
     def _sampled(self, grid: Grid, number: int, fraction: float, least: int) -> dict[int, int]:
         """Return the nodes of the clients that take part in a round, by client id."""
-        self._wait(grid)
+        if self.patience:
+            self._wait(grid)
         self.roster.update(grid)
         nodes = self.roster.online(grid)
         size = min(len(nodes), max(round(len(nodes) * fraction), least))
@@ -191,13 +199,17 @@ class RobustStrategy(FedAvg):
 
 
 def _write_ledger(ledger: RoundLedger, out: Aggregate, updates: Tensor) -> None:
-    lengths = rows.norms(updates).tolist()
-    cosines = rows.cosines(updates, out.update).tolist()
-    admitted: list[Entry] = [entry for entry in ledger.entries if entry.fault is None]
-    for place, entry in enumerate(admitted):
-        entry.norm, entry.cosine = lengths[place], cosines[place]
-        entry.weight = None if out.weights is None else out.weights[place].item()
-        entry.score = None if out.scores is None else out.scores[place].item()
+    nothing = [None] * len(updates)
+    measured = zip(
+        (entry for entry in ledger.entries if entry.fault is None),
+        rows.norms(updates).tolist(),
+        rows.cosines(updates, out.update).tolist(),
+        nothing if out.weights is None else out.weights.tolist(),
+        nothing if out.scores is None else out.scores.tolist(),
+        strict=True,
+    )
+    for entry, *values in measured:
+        entry.norm, entry.cosine, entry.weight, entry.score = values
 
 
 def _median_metrics(contents: list[RecordDict], weight: str) -> MetricRecord | None:

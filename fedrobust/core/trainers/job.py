@@ -14,7 +14,7 @@ from fedrobust.core.behavior import Behavior, Draws, Gradient, Loss, Memory
 from fedrobust.core.task import Batch, Task, mean_weights
 from fedrobust.core.training import Training
 
-__all__ = ["Behaviors", "Client", "Job", "Trained", "client_step", "join", "row", "stack"]
+__all__ = ["Behaviors", "Client", "Job", "Trained", "client_step", "join", "on", "row", "stack"]
 
 Behaviors = Sequence[Behavior]  # from the innermost to the outermost
 Trained = tuple[Tensor, list[Memory]]  # updates [n, d], memories of n clients by behavior
@@ -64,14 +64,27 @@ class Job:
             return [{} for _ in self.behaviors]
         start, generators = self.start[who], self.generators[who]
         if isinstance(generators, torch.Generator):
-            return [b.draw(start, generators) for b in self.behaviors]
+            return on(start.device, [b.draw(start, generators) for b in self.behaviors])
         each = zip(start, generators, strict=True)
-        return stack([[b.draw(one, g) for b in self.behaviors] for one, g in each])
+        drawn = stack([[b.draw(one, g) for b in self.behaviors] for one, g in each])
+        return on(start.device, drawn)
 
-    def rehearsal(self, steps: int) -> "Job":
-        """Return a job of the first steps of each client, which leaves no trace in this one."""
-        again = [g.clone_state() for g in self.generators]
-        return replace(self, plan=self.plan.first(steps), generators=again)
+    def part(self, places: Sequence[int]) -> "Job":
+        """Return the job of some of the clients, whose places ascend."""
+        chosen = torch.tensor(places)
+        return replace(
+            self,
+            start=self.start[chosen] if self.start.stride(0) else self.start[: len(places)],
+            memory=row(self.memory, chosen),
+            generators=[self.generators[i] for i in places],
+            plan=self.plan.part(chosen),
+        )
+
+    def rehearsal(self, steps: int, clients: int | None = None) -> "Job":
+        """Return a job of the first steps of the first clients, which leaves no trace in this."""
+        some = self if clients is None else self.part(range(min(clients, len(self.start))))
+        again = [g.clone_state() for g in some.generators]
+        return replace(some, plan=some.plan.first(steps), generators=again)
 
 
 def client_step(
@@ -115,15 +128,15 @@ def _clipped(gradient: Gradient, bound: float, vectorized: bool) -> Gradient:
 
     def one(params: Tensor, x: Tensor, y: Tensor) -> Tensor:
         found = gradient(params, Batch(x[None], y[None], x.new_ones(1)))
-        return found * (bound / torch.linalg.vector_norm(found).clamp(min=bound))
+        factor: Tensor = bound / torch.linalg.vector_norm(found).clamp(min=bound)
+        return found * factor
 
     def mean(params: Tensor, batch: Batch) -> Tensor:
-        each: Tensor
         if vectorized:
             each = vmap(one, in_dims=(None, 0, 0))(params, batch.x, batch.y)
         else:
             each = torch.stack([one(params, x, y) for x, y in zip(batch.x, batch.y, strict=True)])
-        return torch.matmul(mean_weights(batch.w[None])[0], each)
+        return mean_weights(batch.w[None])[0] @ each
 
     return mean
 
@@ -134,6 +147,11 @@ def stack(each: Sequence[list[dict[str, Tensor]]]) -> list[dict[str, Tensor]]:
         {name: torch.stack([one[b][name] for one in each]) for name in each[0][b]}
         for b in range(len(each[0]))
     ]
+
+
+def on(device: torch.device, tree: list[dict[str, Tensor]]) -> list[dict[str, Tensor]]:
+    """Return a list of dicts of tensors on a device."""
+    return [{name: tensor.to(device) for name, tensor in part.items()} for part in tree]
 
 
 def row(tree: Any, i: Any) -> Any:

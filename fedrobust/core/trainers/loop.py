@@ -16,29 +16,32 @@ def descend(job: Job) -> Trained:
     """Return the updates and memories of a job's clients.
 
     Any model and any hook.  Where no behavior changes the loss or the gradient, the model is run
-    as it is, its parameters being views of the client's row: nothing is copied.
+    as it is, its parameters being views of one vector: nothing is copied.
     """
     plain = not (job.overrides("loss") or job.overrides("gradient"))
     gradient = _ModuleGradient(job.task) if plain else None
     step = client_step(job, gradient)
     # A step must not hand out the buffer in which the next gradient is made.
     copies = plain and job.overrides("step") and job.example_clip is None
-    local = job.start.clone()
+    updates = torch.empty(job.start.shape, device=job.start.device)
+    # Everyone trains in the same place: sums depend on where in the memory their terms are.
+    params = torch.empty_like(updates[0])
+    if gradient is not None:
+        gradient.bind(params, copies)
     kept: list[list[Memory]] = []
-    for place, params in enumerate(local):
+    for place, anchor in enumerate(job.start):
         memory = row(job.memory, place)
-        anchor = job.start[place]
+        params.copy_(anchor)
         velocity = torch.zeros_like(params) if job.training.momentum else None
-        if gradient is not None:
-            gradient.bind(params, copies)
         for examples in job.plan.of(place):
             batch = job.batch(examples, torch.ones(len(examples)))
             direction, memory = step(params, anchor, batch, memory, job.draws(place))
             if velocity is not None:
                 direction = velocity.mul_(job.training.momentum).add_(direction)
             params.sub_(direction, alpha=job.training.lr)
+        torch.sub(params, anchor, out=updates[place])
         kept.append(memory)
-    return local.sub_(job.start), stack(kept)
+    return updates, stack(kept)
 
 
 class _ModuleGradient:
@@ -53,7 +56,7 @@ class _ModuleGradient:
         self._copies = False
 
     def bind(self, params: Tensor, copies: bool) -> None:
-        """Let the model's arrays be views of a row ``[d]``, which may change in place."""
+        """Let the model's arrays be views of a vector ``[d]``, which may change in place."""
         self._copies = copies
         gradients = self._layout.unflatten(self._gradient)
         for name, view in self._layout.unflatten(params).items():

@@ -1,0 +1,140 @@
+"""Which way of training is the fastest here: tried once for each kind of work, and remembered."""
+
+from collections.abc import Callable
+from time import perf_counter, process_time
+
+import torch
+
+from fedrobust.core.engine import Engine, TrainerName
+from fedrobust.core.trainers import loop, pool, stacked, vectorized
+from fedrobust.core.trainers.job import Job, Trained
+from fedrobust.errors import ConfigError
+
+__all__ = ["REMEMBERED", "Planner"]
+
+_TRAINERS: dict[TrainerName, Callable[[Job], Trained]] = {  # the first of equals is taken
+    "stacked": stacked.descend,
+    "vmap": vectorized.descend,
+    "loop": loop.descend,
+}
+_FEW = 8  # clients who try a trainer first
+_LONG = 0.05  # seconds: a step of a few clients that takes longer says enough
+_EQUAL = 0.97  # a trainer further down the list has to be faster than that
+_WORTH_FORKING = 0.2  # seconds of a round that make up for new processes
+
+
+REMEMBERED: dict[str, TrainerName] = {}  # kind of work: the fastest trainer, in this process
+
+
+class Planner:
+    """A trainer that picks the fastest of those that can do a job.
+
+    What is fastest may differ from machine to machine and from hour to hour, and results with it
+    by the order of sums.  So what was found once is remembered by the process, and what a run uses
+    is in `choices`, which it keeps with its checkpoint.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self.choices: dict[str, TrainerName] = {}  # kind of work: trainer
+        self._long: set[str] = set()  # kinds of work whose rounds are worth forking for
+
+    def __call__(self, job: Job) -> Trained:
+        """Train a job's clients.
+
+        Raises:
+            ConfigError: if the engine's trainer cannot do it.
+        """
+        kind = _kind(job)
+        if kind not in self.choices:
+            self.choices[kind] = self._choice(job)
+        name, n = self.choices[kind], len(job.start)
+        start = perf_counter()
+        if name == "loop" and n > 1 and kind in self._long and self.engine.cores() > 1:
+            return pool.descend(job, _TRAINERS[name], min(self.engine.cores(), n))
+        trained = _TRAINERS[name](job)
+        if perf_counter() - start > _WORTH_FORKING:
+            self._long.add(kind)
+        return trained
+
+    def _choice(self, job: Job) -> TrainerName:
+        wanted, able = self.engine.trainer, _able(job)
+        if wanted == "auto":
+            kind, names = _kind(job), [name for name, why_not in able.items() if why_not is None]
+            if REMEMBERED.get(kind) not in names:
+                REMEMBERED[kind] = _fastest(job, names)
+            return REMEMBERED[kind]
+        if (why_not := able[wanted]) is not None:
+            raise ConfigError(
+                f'engine.trainer: "{wanted}" cannot train {_described(job)}: {why_not}; set '
+                'trainer = "auto".'
+            )
+        return wanted
+
+
+def _able(job: Job) -> dict[TrainerName, str | None]:
+    """Return why each trainer cannot do a job; None if it can."""
+    hook = next((b.reference() for b in job.behaviors if not b.vectorized), None)
+    slow = None if hook is None else f"{hook} has to be run client by client"
+    changed = [h for h in ("loss", "gradient") if job.overrides(h)]
+    model = stacked.stacked_model(job.task)
+    why_not = slow or (f"a behavior changes the {changed[0]}" if changed else None)
+    if why_not is None and isinstance(model, str):
+        why_not = f"its model cannot be stacked: {model}"
+    return {"stacked": why_not, "vmap": slow, "loop": None}
+
+
+def _fastest(job: Job, names: list[TrainerName]) -> TrainerName:
+    best, least = names[-1], float("inf")
+    for name in names:
+        try:
+            cost = _cost(_TRAINERS[name], job) if len(names) > 1 else 0.0
+        except RuntimeError:
+            if name == "loop":
+                raise
+            continue  # vmap cannot run control flow that depends on data, for one
+        if cost < _EQUAL * least:
+            best, least = name, cost
+    return best
+
+
+def _cost(trainer: Callable[[Job], Trained], job: Job) -> float:
+    """Return the CPU seconds of a client's step."""
+    few = job.rehearsal(steps=1, clients=_FEW)
+    trainer(few)
+    spent = _timed(trainer, few)
+    if spent > _LONG or len(few.start) == len(job.start):
+        return spent / len(few.start)
+    whole = job.rehearsal(steps=2)
+    trainer(whole)
+    return _timed(trainer, whole) / int(whole.plan.steps.sum())
+
+
+def _timed(trainer: Callable[[Job], Trained], job: Job) -> float:
+    start = process_time() if job.start.device.type == "cpu" else perf_counter()
+    trainer(job)
+    if job.start.device.type == "cuda":
+        torch.cuda.synchronize()
+    return (process_time() if job.start.device.type == "cpu" else perf_counter()) - start
+
+
+def _kind(job: Job) -> str:
+    """Name what decides which trainer is the fastest: model, batch, cohort, hooks, machine."""
+    size = 1 << (len(job.start) - 1).bit_length()  # a few clients more change nothing
+    parts = [
+        str(job.task.model),
+        list(job.task.data.x.shape[1:]),
+        job.plan.size,
+        size,
+        bool(job.training.momentum),
+        [b.reference() for b in job.behaviors],
+        job.start.device.type,
+        torch.get_num_threads(),
+        torch.__version__,
+    ]
+    return "|".join(" ".join(str(part).split()) for part in parts)
+
+
+def _described(job: Job) -> str:
+    names = [b.reference() for b in job.behaviors]
+    return f"clients with {' and '.join(names)}" if names else "these clients"

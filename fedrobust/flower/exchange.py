@@ -1,0 +1,112 @@
+"""Messages of a whole cohort, each made only for those who look at it.
+
+Building Flower's objects for a hundred clients takes several times as long as training a small
+model for them.  Whoever knows these sequences reads what they carry; anyone else sees messages.
+"""
+
+from collections.abc import Sequence
+from typing import overload
+
+from flwr.app import Message, MetricRecord, RecordDict
+from torch import Tensor
+
+from fedrobust.core.layout import Layout
+from fedrobust.flower import touchpoints
+from fedrobust.flower.records import ModelRecord
+
+__all__ = ["Broadcast", "CohortReplies", "LazyMessages"]
+
+
+class LazyMessages(Sequence[Message]):
+    """Messages that are made one by one, on demand, and then kept."""
+
+    def __init__(self, count: int) -> None:
+        self._made: dict[int, Message] = {}
+        self._count = count
+
+    @property
+    def untouched(self) -> bool:
+        """Whether nobody has seen, and so nobody can have changed, one of the messages."""
+        return not self._made
+
+    def _make(self, place: int) -> Message:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, place: int) -> Message: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Message]: ...
+    def __getitem__(self, place: int | slice) -> Message | list[Message]:
+        if isinstance(place, slice):
+            return [self[i] for i in range(*place.indices(self._count))]
+        place = range(self._count)[place]
+        if place not in self._made:
+            self._made[place] = self._make(place)
+        return self._made[place]
+
+
+class Broadcast(LazyMessages):
+    """The same content for many nodes.
+
+    Args:
+        content: what each of them is sent.
+        nodes: their ids.
+        message_type: as Flower has it.
+        group: what the messages have in common: the round.
+    """
+
+    def __init__(
+        self, content: RecordDict, nodes: Sequence[int], message_type: str, group: str
+    ) -> None:
+        super().__init__(len(nodes))
+        self.content, self.nodes = content, nodes
+        self.message_type, self.group = message_type, group
+        self._first_id: int | None = None
+
+    def number(self, first: int) -> None:
+        """Give the messages their ids, which ascend from `first`."""
+        self._first_id = first
+
+    def _make(self, place: int) -> Message:
+        message = Message(self.content, self.nodes[place], self.message_type, group_id=self.group)
+        if self._first_id is not None:
+            touchpoints.name_message(message, str(self._first_id + place))
+        return message
+
+
+class CohortReplies(LazyMessages):
+    """What the clients of a cohort reply: each one row of a matrix.
+
+    Args:
+        asked: n messages they were sent.
+        nodes: n ids of who replies.
+        layout: of the model.
+        starts: the models ``[d]`` they were sent, n of them.
+        updates: ``[n, d]`` how far each client came; its rows may be rewritten.
+        examples: how many examples each of them has.
+    """
+
+    def __init__(
+        self,
+        asked: Sequence[Message],
+        nodes: Sequence[int],
+        layout: Layout,
+        starts: Sequence[Tensor],
+        updates: Tensor,
+        examples: Sequence[int],
+    ) -> None:
+        super().__init__(len(asked))
+        self.asked, self.nodes, self.layout = asked, nodes, layout
+        self.starts, self.updates, self.examples = starts, updates, examples
+
+    def _make(self, place: int) -> Message:
+        model = ModelRecord(self.layout, self.starts[place], self.updates, place)
+        metrics = MetricRecord({"num-examples": self.examples[place]})
+        asked = self.asked[place]
+        reply = Message(RecordDict({"arrays": model, "metrics": metrics}), reply_to=asked)
+        if asked.metadata.message_id:
+            touchpoints.name_message(reply, f"{asked.metadata.message_id}-reply")
+        return reply
