@@ -1,37 +1,43 @@
-"""Arithmetic on the rows of an ``[n, d]`` matrix of updates.
+"""Arithmetic on the rows of an ``[n, d]`` matrix of updates: what rules are written in.
 
-Lengths and distances are accumulated in float64: a float32 square overflows beyond 1.8e19, and
-float32 Gram matrices lose the small distances between similar updates that rules live on.
+Lengths and distances are float64, exact enough for rows that differ little or are huge.
+
+Within a round admission, the rule and the ledger measure the same matrix.  Its norms and pairwise
+distances are computed once and remembered as long as the matrix lives and is not changed; a write
+that torch does not see (through a numpy array that shares the memory, or `.data`) is not noticed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
+from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from fedrobust import kernels
+from fedrobust.kernels import distances, mean_near_median, rank_mean
 
 __all__ = [
     "clip",
     "clip_factors",
     "cosines",
     "distances",
+    "mean_near_median",
     "norms",
     "rank_mean",
     "squared_distances",
 ]
 
-_COLUMNS = 1 << 13  # columns converted to float64 at a time: few enough to stay in the cache
-_ROWS = 64  # rows copied at a time
-_CANCELLED = 1e-8  # relative size below which a Gram distance has lost too many digits
+_remembered: Any = WeakIdKeyDictionary()  # of each living matrix: its state and what it measured
 
 
 def norms(rows: Tensor) -> Tensor:
     """Return the Euclidean norms ``[n]`` of the rows, in float64."""
-    squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for block in _blocks(rows.shape[1]):
-        lengths = torch.linalg.vector_norm(rows[:, block], dim=1, dtype=torch.float64)
-        squares = squares + lengths.square()  # not in place: hooks call this under vmap
-    return squares.sqrt()
+    return _once(kernels.norms, rows)
+
+
+def squared_distances(rows: Tensor) -> Tensor:
+    """Return the ``[n, n]`` squared distances between rows, in float64, zero on the diagonal."""
+    return _once(kernels.squared_distances, rows)
 
 
 def clip(rows: Tensor, max_norm: float) -> Tensor:
@@ -46,51 +52,19 @@ def clip_factors(rows: Tensor, max_norm: float) -> Tensor:
 
 def cosines(rows: Tensor, vector: Tensor) -> Tensor:
     """Return the cosine ``[n]`` between each row and ``[d]``; zero where one of them is zero."""
-    lengths = norms(rows) * torch.linalg.vector_norm(vector, dtype=torch.float64)
-    products = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for block in _blocks(rows.shape[1]):
-        products += rows[:, block].double() @ vector[block].double()
-    return torch.where(lengths > 0, products / lengths, 0.0).clamp(-1.0, 1.0)
+    lengths = norms(rows) * kernels.norms(vector[None])
+    ratios = kernels.products(rows, vector) / lengths
+    return ratios.where(lengths > 0, 0.0).clamp(-1.0, 1.0)
 
 
-def distances(rows: Tensor, vector: Tensor) -> Tensor:
-    """Return the distance ``[n]`` between each row and ``[d]``, in float64."""
-    squares = torch.zeros(len(rows), dtype=torch.float64, device=rows.device)
-    for block in _blocks(rows.shape[1]):
-        difference = rows[:, block].double() - vector[block].double()
-        squares += torch.linalg.vector_norm(difference, dim=1).square()
-    return squares.sqrt()
-
-
-def squared_distances(rows: Tensor) -> Tensor:
-    """Return the ``[n, n]`` squared distances between rows, in float64, zero on the diagonal.
-
-    By a Gram matrix in float64, around one of the rows, whose length is the median one: a single
-    huge row would drag a mean away from all others.  Pairs that nearly cancel are computed again
-    from their difference.
-    """
-    center = rows[norms(rows).argsort()[len(rows) // 2]]
-    gram = torch.zeros(len(rows), len(rows), dtype=torch.float64, device=rows.device)
-    for block in _blocks(rows.shape[1]):
-        centered = rows[:, block].double() - center[block].double()
-        gram += centered @ centered.T
-    lengths = gram.diagonal()
-    squares = (lengths[:, None] + lengths - 2 * gram).clamp(min=0.0)
-    cancelled = (squares <= _CANCELLED * (lengths[:, None] + lengths)).triu(diagonal=1)
-    for i in cancelled.any(dim=1).nonzero().flatten().tolist():
-        for j in torch.split(cancelled[i].nonzero().flatten(), _ROWS):
-            squares[i, j] = squares[j, i] = distances(rows[j], rows[i]).square()
-    return squares.fill_diagonal_(0.0)
-
-
-def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
-    """Return, for each coordinate ``[d]``, the mean of its values of rank `low` to `high` - 1."""
-    if rows.is_cuda:
-        return rows.sort(dim=0).values[low:high].mean(dim=0)
-    columns = np.sort(np.ascontiguousarray(rows.numpy().T), axis=1)  # [d, n]
-    mean = columns[:, low:high].mean(axis=1, dtype=np.float64)
-    return torch.from_numpy(mean).to(rows.dtype)
-
-
-def _blocks(columns: int) -> Iterator[slice]:
-    return (slice(start, start + _COLUMNS) for start in range(0, columns, _COLUMNS))
+def _once(measure: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+    """Measure a matrix unless that was done since it last changed; return a copy."""
+    if not kernels.plain(rows) or rows.is_inference():  # these have no version to compare
+        return measure(rows)
+    state = (rows._version, rows.data_ptr(), rows.shape)
+    if rows not in _remembered or _remembered[rows][0] != state:
+        _remembered[rows] = (state, {})
+    measured: dict[Callable[[Tensor], Tensor], Tensor] = _remembered[rows][1]
+    if measure not in measured:
+        measured[measure] = measure(rows)
+    return measured[measure].clone()

@@ -1,7 +1,8 @@
 """What a result may depend on besides its scenario."""
 
 import platform
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from logging import getLogger
 
 import torch
@@ -15,8 +16,11 @@ logger = getLogger(__name__)
 
 def versions() -> dict[str, str]:
     """Return the versions of what computes."""
-    packages = ("fedrobust", "flwr", "torch", "numpy")
-    return {"python": platform.python_version(), **{name: version(name) for name in packages}}
+    found = {"python": platform.python_version()}
+    for name in ("fedrobust", "flwr", "torch", "numpy", "numba"):
+        with suppress(PackageNotFoundError):  # numba is an extra
+            found[name] = version(name)
+    return found
 
 
 def machine() -> dict[str, str | int]:

