@@ -6,11 +6,10 @@ Tolerant Gradient Descent", NeurIPS 2017, https://arxiv.org/abs/1703.02757.
 
 from typing import Literal
 
-import torch
 from pydantic import PositiveInt
 from torch import Tensor
 
-from fedrobust.core import rows
+from fedrobust.core import pairwise, rows
 from fedrobust.core.aggregator import Aggregate, Aggregator, Bounded, RoundInfo, State
 
 __all__ = ["Krum"]
@@ -48,10 +47,7 @@ class Krum(Bounded, Aggregator):
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n, f = len(updates), self.malicious_among(len(updates), info)
         nearest = n - f - (2 if self.neighbors == "n-f-2" else 1)
-        others = rows.squared_distances(updates).fill_diagonal_(torch.inf)
-        scores = others.sort(dim=1).values[:, :nearest].sum(dim=1)
+        scores = pairwise.nearest_sums(rows.squared_distances(updates))[:, nearest]
         kept = n - f if self.keep == "n-f" else min(self.keep, n - f)
-        best = scores.argsort(stable=True)[:kept]
-        weights = torch.zeros(n, dtype=updates.dtype, device=updates.device)
-        weights[best] = 1 / kept
+        weights = pairwise.averaging(scores.argsort(stable=True)[:kept].tolist(), updates)
         return Aggregate(weights @ updates, state, weights, scores)
