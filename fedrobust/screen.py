@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+from fedrobust.core.footprint import Footprint
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import Outcome
 from fedrobust.simulate import Progress as Reached
@@ -39,6 +40,8 @@ class Screen:
         """Show what the run has reached."""
         if reached.ledger is None:
             self._began, self._done = monotonic(), reached.round
+            if reached.footprint is not None:
+                self._console.print(_memory(reached.footprint), highlight=False)
             if reached.round and self._bar is None:
                 self._console.print(f"{self._label}: resumed after round {reached.round}")
         if reached.quality is not None:
@@ -104,6 +107,11 @@ def _facts(reached: Reached) -> str:
 
 def _percent(share: float | None) -> str:
     return "-" if share is None else f"{share:.1%}"
+
+
+def _memory(needed: Footprint) -> str:
+    data, ahead = (f"{size / 1e6:,.0f} MB" for size in (needed.data, needed.ahead))
+    return f"Memory: {data} of data, and up to {ahead} for the clients and their updates"
 
 
 def _bar(console: Console) -> Progress:

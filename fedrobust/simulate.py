@@ -10,7 +10,9 @@ from typing import Any
 import tomli_w
 from torch import Tensor
 
+from fedrobust import capacity
 from fedrobust.core import metrics
+from fedrobust.core.footprint import Footprint
 from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.metrics import Quality
 from fedrobust.core.trainers.planner import REMEMBERED
@@ -39,6 +41,7 @@ class Progress:
     attack_success: float | None  # the highest of all adversaries with a goal
     ledger: RoundLedger | None  # None when a run starts or resumes
     seconds: float  # the round took
+    footprint: Footprint | None = None  # what the run takes, when it starts
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ def simulate(
         cohort: train all clients of a round together; one by one the model is the same to 1e-5.
 
     Raises:
-        ConfigError, DataError: if the scenario cannot be run.
+        ConfigError, DataError: if the scenario cannot be run, for want of memory too.
         ResultsError: if there is nothing to resume.
         KeyboardInterrupt: when interrupted; the run is marked so and can be resumed.
     """
@@ -90,6 +93,7 @@ def simulate(
             summary = summarise(store, last.id, scenario)
             return Outcome(last.id, folder, last.model_hash or "", summary)
         world = scenario.world()
+        needed = capacity.checked(world, scenario.sampled)
         run = last.id if last is not None else _begin(store, scenario)
         REMEMBERED.update({**habits.load(), **REMEMBERED})
         simulation = _Simulation(scenario, world, store, run, watch, cohort)
@@ -98,7 +102,7 @@ def simulate(
                 provenance.warn_of_changes(last)
                 simulation.restore()
             (folder / f"{run}.toml").write_text(tomli_w.dumps(scenario.table()), encoding="utf-8")
-            digest = checkpoint.model_hash(simulation.go())
+            digest = checkpoint.model_hash(simulation.go(needed))
         except BaseException as error:
             interrupted = isinstance(error, KeyboardInterrupt)
             store.finish(run, "interrupted" if interrupted else "failed")
@@ -134,10 +138,10 @@ class _Simulation:
     def checkpoint_path(self) -> Path:
         return self.store.path.parent / "checkpoints" / f"{self.run}.pt"
 
-    def go(self) -> Tensor:
+    def go(self, needed: Footprint) -> Tensor:
         """Run the rounds that are left and return the model ``[d]``."""
         done, rounds = self.strategy.rounds_done, self.scenario.rounds
-        self.watch(Progress(done, rounds, None, None, None, 0.0))
+        self.watch(Progress(done, rounds, None, None, None, 0.0, needed))
         self.began = perf_counter()
         return serve(
             self.grid, self.strategy, self.world, self.params, rounds - done, self._after_round

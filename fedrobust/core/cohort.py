@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fedrobust.core import seeds
 from fedrobust.core.behavior import Behavior, Memory
+from fedrobust.core.footprint import chunk_size
 from fedrobust.core.local import Client, train
 from fedrobust.core.seeds import Purpose
 from fedrobust.core.trainers.job import on
@@ -16,8 +17,6 @@ from fedrobust.core.world import World
 __all__ = ["Memories", "train_cohort"]
 
 Memories = dict[str, Memory]  # a client's memory of each of its behaviors, by layer
-
-COPIES = 6  # vectors [d] a client in training: model, gradient, velocity, update, two memories
 
 
 def train_cohort(
@@ -45,7 +44,7 @@ def train_cohort(
     for place, layers in enumerate(own):
         alike[tuple((key, id(b)) for key, b in layers.items())].append(place)
     starts = starts.expand(len(who), -1)
-    chunk = max(1, world.engine.memory * 10**6 // (COPIES * 4 * starts.shape[1]))
+    chunk = chunk_size(world)
     parts = [
         places[i : i + chunk] for places in alike.values() for i in range(0, len(places), chunk)
     ]

@@ -1,0 +1,53 @@
+"""Whether a run fits into this machine's memory, asked before it starts."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from fedrobust.core.footprint import Footprint, footprint
+from fedrobust.core.world import World
+from fedrobust.errors import ConfigError
+
+__all__ = ["available", "checked"]
+
+_GROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may use
+_MEMINFO = Path("/proc/meminfo")
+
+
+def checked(world: World, sampled: int) -> Footprint:
+    """Return what a run takes of which each round has `sampled` clients.
+
+    Raises:
+        ConfigError: if that is more than there is.
+    """
+    needed, free = footprint(world, sampled), available()
+    if free is not None and needed.ahead > free:
+        share = max(needed.updates / needed.ahead, 0.5)
+        fitting = max(1, int(sampled * free * share / needed.updates)) if needed.updates else 1
+        raise ConfigError(
+            f"A run of this scenario needs about {_gb(needed.ahead)} of memory, and "
+            f"{_gb(free)} are free: {_gb(needed.updates)} for the updates of {sampled} clients "
+            f"with {world.task.layout.size:,} parameters each, {_gb(needed.clients)} for what "
+            f"clients remember, {_gb(needed.training)} to train them. Sample at most "
+            f"{min(fitting, sampled)} clients a round (sample), take a smaller model, or lower "
+            "engine.memory."
+        )
+    return needed
+
+
+def available() -> int | None:
+    """Return how many bytes are free for this process; None where that is not known."""
+    return min(_limits(), default=None)
+
+
+def _limits() -> Iterator[int]:
+    with suppress(OSError, ValueError):
+        lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
+        yield int(lines["MemAvailable"].split()[0]) * 1024
+    with suppress(OSError, ValueError):  # "max", where there is no limit, is no number
+        most = int((_GROUP / "memory.max").read_text())
+        yield most - int((_GROUP / "memory.current").read_text())
+
+
+def _gb(size: int) -> str:
+    return f"{size / 1e9:.1f} GB"

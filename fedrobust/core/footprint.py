@@ -1,0 +1,81 @@
+"""How much memory a world takes, before it takes it."""
+
+from functools import lru_cache
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from fedrobust.core.task import Task
+from fedrobust.core.training import Training
+from fedrobust.core.world import World
+
+__all__ = ["Footprint", "chunk_size", "footprint"]
+
+_FLOAT = 4
+_MODELS = 6  # vectors [d] a client in training: model, gradient, velocity, update, two memories
+_PASSES = 3  # what a layer made, its derivative, and what a function between layers made
+_MATRICES = 2  # the updates, and what a step before the rule makes of them
+
+
+class Footprint(NamedTuple):
+    """The memory that a run takes, in bytes, besides Python and its libraries."""
+
+    data: int
+    clients: int  # what they remember from round to round
+    updates: int  # of a round
+    training: int  # of as many clients as are trained at a time
+
+    @property
+    def ahead(self) -> int:
+        """What is not taken yet when the data are there."""
+        return self.clients + self.updates + self.training
+
+
+def footprint(world: World, sampled: int) -> Footprint:
+    """Estimate what a run takes of which each round has `sampled` clients."""
+    start, data = world.task.init(), world.task.data
+    held = (data.x, data.y, data.x_test, data.y_test, *world.federation.shards)
+    remembered = [t for b in world.behaviors for t in b.remember(start).values()]
+    at_a_time = min(sampled, chunk_size(world))
+    return Footprint(
+        data=sum(map(_bytes, held)),
+        clients=sum(map(_bytes, remembered)) * world.federation.num_clients,
+        updates=_MATRICES * sampled * _bytes(start),
+        training=at_a_time * _training(world.task, world.training),
+    )
+
+
+def chunk_size(world: World) -> int:
+    """Return how many clients may train at a time within the engine's memory; at least one."""
+    return max(1, world.engine.memory * 10**6 // _training(world.task, world.training))
+
+
+def _training(task: Task, training: Training) -> int:
+    """Return the bytes that a client in training takes."""
+    example = task.data.x[0].numel() + _PASSES * _made_of_an_example(task)
+    return _FLOAT * (_MODELS * task.layout.size + training.batch_size * example)
+
+
+@lru_cache(maxsize=8)
+def _made_of_an_example(task: Task) -> int:
+    """Return how many numbers the layers make of one example."""
+    made = 0
+
+    def count(layer: nn.Module, given: object, out: object) -> None:
+        nonlocal made
+        made += out.numel() if isinstance(out, Tensor) else 0
+
+    leaves = [layer for layer in task.model.modules() if not list(layer.children())]
+    hooks = [layer.register_forward_hook(count) for layer in leaves]
+    try:
+        with torch.no_grad():
+            task.model(task.data.x[:1])
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return made
+
+
+def _bytes(tensor: Tensor) -> int:
+    return tensor.numel() * tensor.element_size()
