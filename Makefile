@@ -7,10 +7,11 @@
 PYTHON ?= python3
 PIP_ARGS ?=
 TESTS ?=
-BENCHMARKS ?= $(wildcard benchmarks/*.py)
+BENCHMARKS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
+PEERS := .venv-peers
 INSTALL = $(BIN)/python -m pip install --quiet --constraint constraints.txt $(PIP_ARGS) \
   $(shell grep '^torch==' constraints.txt)
 OLDEST := 3.11
@@ -41,8 +42,8 @@ check: $(VENV)/.test  ## lint, format, types, and who may import whom
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-bench: $(VENV)/.test  ## run the benchmarks; BENCHMARKS='...' are the files
-	@for script in $(BENCHMARKS); do echo "== $$script" && $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.bench $(PEERS)/.installed  ## compare with peers; BENCHMARKS='rules' or '--quick'
+	$(BIN)/python -m benchmarks $(BENCHMARKS)
 
 clean:  ## delete what builds and tests leave behind; .venv and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
@@ -66,3 +67,14 @@ $(VENV)/.test: pyproject.toml constraints.txt | $(BIN)/python
 	@echo "Installing fedrobust and its tests into $(VENV): some minutes the first time ..."
 	@$(INSTALL) --editable '.[dev]'
 	@touch $@ $(VENV)/.run
+
+$(VENV)/.bench: pyproject.toml constraints.txt | $(BIN)/python
+	@echo "Installing fedrobust and its kernels into $(VENV) ..."
+	@$(INSTALL) --editable '.[dev,fast]'
+	@touch $@ $(VENV)/.test $(VENV)/.run
+
+$(PEERS)/.installed: benchmarks/peers/requirements.txt benchmarks/peers/install.py | $(BIN)/python
+	@echo "Installing the systems we compare with into $(PEERS): some minutes the first time ..."
+	@$(BIN)/python -m venv $(PEERS)
+	@$(PEERS)/bin/python benchmarks/peers/install.py $(PIP_ARGS)
+	@touch $@

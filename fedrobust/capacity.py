@@ -1,5 +1,7 @@
 """Whether a run fits into this machine's memory, asked before it starts."""
 
+import ctypes
+import platform
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -8,8 +10,9 @@ from fedrobust.core.footprint import Footprint, footprint
 from fedrobust.core.world import World
 from fedrobust.errors import ConfigError
 
-__all__ = ["available", "checked"]
+__all__ = ["available", "checked", "keep_freed_memory"]
 
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4  # options of mallopt(3)
 _GROUP = Path("/sys/fs/cgroup")  # where Linux says what a container may use
 _MEMINFO = Path("/proc/meminfo")
 
@@ -38,6 +41,20 @@ def checked(world: World, sampled: int) -> Footprint:
 def available() -> int | None:
     """Return how many bytes are free for this process; None where that is not known."""
     return min(_limits(), default=None)
+
+
+def keep_freed_memory() -> None:
+    """Let this process keep the large blocks it frees, for the next round needs them again.
+
+    The C library gives blocks of megabytes back to the system at once, and the system hands out
+    new ones page by page, which can take longer than what is computed in them.  Elsewhere than
+    with glibc, this does nothing.
+    """
+    with suppress(OSError, AttributeError):
+        if platform.libc_ver()[0] == "glibc":
+            library = ctypes.CDLL(None)
+            library.mallopt(_MMAP_MAX, 0)
+            library.mallopt(_TRIM_THRESHOLD, 2**31 - 1)
 
 
 def _limits() -> Iterator[int]:

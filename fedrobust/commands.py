@@ -13,6 +13,7 @@ import torch
 import typer
 from rich.console import Console
 
+from fedrobust.capacity import keep_freed_memory
 from fedrobust.demo import demo, verdict
 from fedrobust.errors import ConfigError
 from fedrobust.results.export import export
@@ -121,6 +122,7 @@ def _console(options: Options) -> Console:
     logging.getLogger("flwr").setLevel(logging.ERROR)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s")
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     return Console(quiet=options.quiet or options.json, soft_wrap=True)
 
 

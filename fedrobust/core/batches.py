@@ -77,7 +77,7 @@ def batches(
     training: Training, shards: Sequence[Tensor], generators: Sequence[torch.Generator]
 ) -> Batches:
     """Draw the batches of a round, client by client, each from its own generator."""
-    sizes = torch.tensor([len(shard) for shard in shards])
+    sizes = torch.tensor([shard.numel() for shard in shards])
     size = min(training.batch_size, int(sizes.max()))
     if training.epochs is None:  # each step is a pass of one batch
         count, examples = training.steps or 1, sizes.clamp(max=size)
@@ -88,10 +88,13 @@ def batches(
     order = torch.argsort(steps, descending=True, stable=True)
     taken, held = examples.tolist(), sizes.tolist()
     drawn = [
-        torch.randperm(held[i], generator=generators[i])[: taken[i]]
+        torch.randperm(held[i], generator=generators[i])
         for i in order.tolist()
         for _ in range(count)
     ]
+    if taken != held:
+        kept = [taken[i] for i in order.tolist() for _ in range(count)]
+        drawn = [all_[:most] for all_, most in zip(drawn, kept, strict=True)]
     examples, sizes = examples[order], sizes[order]
     offsets = (sizes.cumsum(0) - sizes).repeat_interleave(count * examples)  # of one's shard
     everything = torch.cat([shards[i] for i in order.tolist()])

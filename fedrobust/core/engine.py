@@ -22,7 +22,7 @@ class Engine(BaseModel, frozen=True, extra="forbid"):
         device: where to train: "cpu", "cuda" or "cuda:1"; "auto" is "cuda" where there is one.
         memory: how many megabytes of models to train at a time; more clients take turns.
         processes: how many processes share the work of "loop"; "auto" for as many as there are
-            cores, as long as the rounds are long enough to gain from it.
+            cores, where a round is long and a second one has shown to be faster so.
     """
 
     trainer: Literal["auto", "stacked", "vmap", "loop"] = "auto"

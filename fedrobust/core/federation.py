@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +44,11 @@ class Federation:
     """Who holds which examples."""
 
     shards: Sequence[Tensor]  # client i holds the training examples with indices shards[i] [n_i]
+
+    @cached_property
+    def sizes(self) -> list[int]:
+        """How many examples each client holds."""
+        return [shard.numel() for shard in self.shards]
 
     @property
     def num_clients(self) -> int:

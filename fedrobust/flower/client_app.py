@@ -65,7 +65,7 @@ class FedRobustApp(ClientApp):
             layout,
             starts,
             updates,
-            [len(world.federation.shards[client]) for client in who],
+            [world.federation.sizes[client] for client in who],
         )
 
     def _train(self, message: Message, context: Context) -> Message:

@@ -20,7 +20,8 @@ _TRAINERS: dict[TrainerName, Callable[[Job], Trained]] = {  # the first of equal
 _FEW = 8  # clients who try a trainer first
 _LONG = 0.05  # seconds: a step of a few clients that takes longer says enough
 _EQUAL = 0.97  # a trainer further down the list has to be faster than that
-_WORTH_FORKING = 0.2  # seconds of a round that make up for new processes
+_TRIES = 3  # of a short job: the least is what it takes, the rest is what else the machine did
+_WORTH_FORKING = 0.2  # seconds of a round that may make up for new processes
 
 
 REMEMBERED: dict[str, TrainerName] = {}  # kind of work: the fastest trainer, in this process
@@ -37,7 +38,7 @@ class Planner:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.choices: dict[str, TrainerName] = {}  # kind of work: trainer
-        self._long: set[str] = set()  # kinds of work whose rounds are worth forking for
+        self._seconds: dict[tuple[str, int], float] = {}  # a step took: kind of work, processes
 
     def __call__(self, job: Job) -> Trained:
         """Train a job's clients.
@@ -48,13 +49,27 @@ class Planner:
         kind = _kind(job)
         if kind not in self.choices:
             self.choices[kind] = self._choice(job)
-        name, n = self.choices[kind], len(job.start)
+        name, processes = self.choices[kind], min(self.engine.cores(), len(job.start))
+        if name != "loop" or processes == 1:
+            return _TRAINERS[name](job)
+        return self._loop(job, kind, processes)
+
+    def _loop(self, job: Job, kind: str, processes: int) -> Trained:
+        """Train client by client, in several processes if a long round gains from that.
+
+        Cores may be halves of one, or taken: a second process is worth it where it has shown so.
+        """
+        alone, shared = self._seconds.get((kind, 1)), self._seconds.get((kind, processes))
+        fork = self.engine.processes != "auto"
+        if alone is not None and alone * int(job.plan.steps.sum()) > _WORTH_FORKING:
+            fork = fork or shared is None or shared < alone
         start = perf_counter()
-        if name == "loop" and n > 1 and kind in self._long and self.engine.cores() > 1:
-            return pool.descend(job, _TRAINERS[name], min(self.engine.cores(), n))
-        trained = _TRAINERS[name](job)
-        if perf_counter() - start > _WORTH_FORKING:
-            self._long.add(kind)
+        if fork:
+            trained = pool.descend(job, loop.descend, processes)
+        else:
+            trained = loop.descend(job)
+        spent = (perf_counter() - start) / int(job.plan.steps.sum())
+        self._seconds.setdefault((kind, processes if fork else 1), spent)
         return trained
 
     def _choice(self, job: Job) -> TrainerName:
@@ -103,11 +118,11 @@ def _cost(trainer: Callable[[Job], Trained], job: Job) -> float:
     few = job.rehearsal(steps=1, clients=_FEW)
     trainer(few)
     spent = _timed(trainer, few)
-    if spent > _LONG or len(few.start) == len(job.start):
+    if spent > _LONG:
         return spent / len(few.start)
-    whole = job.rehearsal(steps=2)
-    trainer(whole)
-    return _timed(trainer, whole) / int(whole.plan.steps.sum())
+    trainer(job.rehearsal(steps=2))
+    tries = [_timed(trainer, job.rehearsal(steps=2)) for _ in range(_TRIES)]
+    return min(tries) / int(job.plan.first(2).steps.sum())
 
 
 def _timed(trainer: Callable[[Job], Trained], job: Job) -> float:

@@ -165,18 +165,48 @@ def test_processes_give_what_one_gives_bit_for_bit(task, behaviors):
     torch.testing.assert_close(memories, kept, atol=0, rtol=0)
 
 
-def test_long_rounds_are_shared_among_processes(task, monkeypatch):
-    monkeypatch.setattr(planner, "_WORTH_FORKING", 0.0)
+def counted(monkeypatch):
     calls = []
-    monkeypatch.setattr(
-        pool, "descend", lambda *args: calls.append(args[2]) or loop.descend(args[0])
-    )
-    chosen = Planner(Engine(trainer="loop", processes=2))
 
-    trained(task, chosen)
+    def shared(job, trainer, processes):
+        calls.append(processes)
+        return trainer(job)
+
+    monkeypatch.setattr(pool, "descend", shared)
+    return calls
+
+
+def test_processes_that_were_asked_for_are_used(task, monkeypatch):
+    calls, chosen = counted(monkeypatch), Planner(Engine(trainer="loop", processes=2))
+
     trained(task, chosen)
 
     assert calls == [2]
+
+
+@pytest.mark.parametrize(("faster", "expected"), [(True, [2, 2]), (False, [2])])
+def test_long_rounds_are_shared_if_that_helps(task, monkeypatch, faster, expected):
+    """The first round is one process's, the second is shared, the third as the better of them."""
+    monkeypatch.setattr(Engine, "cores", lambda self: 2)
+    calls, chosen = counted(monkeypatch), Planner(Engine(trainer="loop"))
+    clock = iter([0.0, 100.0, 0.0, 50.0 if faster else 150.0, 0.0, 1.0])
+    monkeypatch.setattr(planner, "perf_counter", lambda: next(clock))
+
+    for _ in range(3):
+        trained(task, chosen)
+
+    assert calls == expected
+
+
+def test_short_rounds_are_not_shared(task, monkeypatch):
+    monkeypatch.setattr(Engine, "cores", lambda self: 2)
+    calls, chosen = counted(monkeypatch), Planner(Engine(trainer="loop"))
+    monkeypatch.setattr(planner, "perf_counter", lambda: 0.0)
+
+    for _ in range(3):
+        trained(task, chosen)
+
+    assert calls == []
 
 
 def test_an_error_in_a_process_is_raised_here(task):

@@ -1,0 +1,1 @@
+"""How fast fedrobust is beside its peers: ``make bench``."""

@@ -1,0 +1,1 @@
+"""What other systems are asked to do, a file a system."""
