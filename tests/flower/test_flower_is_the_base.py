@@ -1,6 +1,7 @@
 """What runs on Flower runs on `LocalGrid` unchanged, and ours is the same on every grid."""
 
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from flwr.serverapp.strategy import Bulyan, FedAvg, FedMedian, FedTrimmedAvg, Kr
 
 from fedrobust.core.adversary import Adversary, Knowledge
 from fedrobust.core.aggregator import Mean
+from fedrobust.core.federation import Federation
 from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.local_grid import LocalGrid
@@ -46,8 +48,7 @@ def test_flowers_own_strategies_run_unmodified(world, strategy):
 
 
 def test_our_mean_is_flowers_average_of_equal_clients(world, played, task):
-    equal = world(steps=3, epochs=None)
-    equal.federation.__dict__["shards"] = torch.arange(600).split(60)
+    equal = replace(world(steps=3, epochs=None), federation=Federation(torch.arange(600).split(60)))
 
     ours, _ = played(equal)
 

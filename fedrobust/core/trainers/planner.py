@@ -64,12 +64,10 @@ class Planner:
         if alone is not None and alone * int(job.plan.steps.sum()) > _WORTH_FORKING:
             fork = fork or shared is None or shared < alone
         start = perf_counter()
-        if fork:
-            trained = pool.descend(job, loop.descend, processes)
-        else:
-            trained = loop.descend(job)
+        used = processes if fork else 1
+        trained = pool.descend(job, loop.descend, used) if fork else loop.descend(job)
         spent = (perf_counter() - start) / int(job.plan.steps.sum())
-        self._seconds.setdefault((kind, processes if fork else 1), spent)
+        self._seconds.setdefault((kind, used), spent)
         return trained
 
     def _choice(self, job: Job) -> TrainerName:
