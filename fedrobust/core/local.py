@@ -97,4 +97,4 @@ def _submitted(
             ]
             updates = torch.stack([update for update, _ in each])
             memory[i] = stack([[kept] for _, kept in each])[0]
-    return updates, memory
+    return updates.clone(), memory  # what is sent may be rewritten, what is remembered may not

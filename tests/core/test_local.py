@@ -10,6 +10,7 @@ from fedrobust.core.behavior import Behavior
 from fedrobust.core.local import Client, remember, train
 from fedrobust.core.task import Task
 from fedrobust.core.training import Training
+from fedrobust.strategies.client_momentum import ClientMomentum
 
 SIZES = [50, 1, 16, 33, 7, 60]
 
@@ -138,6 +139,20 @@ def test_each_client_keeps_its_own_memory(deep, shards, monkeypatch, vectorized)
     steps = [2 * -(-size // 16) for size in SIZES]
     assert [memory[0]["steps"].item() for memory in memories] == steps
     assert [memory[0]["rounds"].item() for memory in memories] == [1] * len(SIZES)
+
+
+@pytest.mark.parametrize("vectorized", [True, False])
+def test_rewriting_what_is_sent_leaves_memories_alone(deep, shards, monkeypatch, vectorized):
+    """Adversaries rewrite rows of the matrix, and momentum remembers what it sent."""
+    monkeypatch.setattr(ClientMomentum, "vectorized", vectorized)
+    behaviors, start = [ClientMomentum(beta=0.5)], deep.init()
+
+    updates, memories = train(deep, Training(), behaviors, start, clients(shards, behaviors, start))
+    sent = updates.clone()
+    updates.zero_()
+
+    assert torch.stack([memory[0]["momentum"] for memory in memories]).equal(sent)
+    assert sent.any()
 
 
 def test_results_pass_from_the_innermost_behavior_out(deep, shards):

@@ -49,16 +49,17 @@ class Planner:
         kind = _kind(job)
         if kind not in self.choices:
             self.choices[kind] = self._choice(job)
-        name, processes = self.choices[kind], min(self.engine.cores(), len(job.start))
-        if name != "loop" or processes == 1:
-            return _TRAINERS[name](job)
-        return self._loop(job, kind, processes)
+        name = self.choices[kind]
+        return self._loop(job, kind) if name == "loop" else _TRAINERS[name](job)
 
-    def _loop(self, job: Job, kind: str, processes: int) -> Trained:
+    def _loop(self, job: Job, kind: str) -> Trained:
         """Train client by client, in several processes if a long round gains from that.
 
         Cores may be halves of one, or taken: a second process is worth it where it has shown so.
         """
+        processes = min(self.engine.cores(), len(job.start))
+        if processes == 1:
+            return loop.descend(job)
         alone, shared = self._seconds.get((kind, 1)), self._seconds.get((kind, processes))
         fork = self.engine.processes != "auto"
         if alone is not None and alone * int(job.plan.steps.sum()) > _WORTH_FORKING:
