@@ -4,6 +4,7 @@ import os
 import pickle
 import struct
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,17 @@ def test_a_row_does_not_bring_its_matrix_along(path):
 
     assert path.stat().st_size < 10_000
     assert torch.equal(checkpoint.load(path)["row"], matrix[3].detach())
+
+
+def test_rows_that_make_up_a_matrix_are_written_as_one(path):
+    matrix = torch.randn(50, 1000)
+
+    checkpoint.save(path, {"clients": {i: {"momentum": row} for i, row in enumerate(matrix)}})
+
+    with zipfile.ZipFile(path) as archive:
+        assert sum("/data/" in name for name in archive.namelist()) == 1
+    loaded = checkpoint.load(path)["clients"]
+    assert all(loaded[i]["momentum"].equal(row) for i, row in enumerate(matrix))
 
 
 def test_only_the_last_state_is_kept(path):

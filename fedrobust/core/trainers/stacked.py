@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad, vmap
+from torch.func import vmap
 
 from fedrobust.core.behavior import Memory
 from fedrobust.core.task import Batch, Task, cross_entropy_slopes, mean_weights
@@ -86,7 +86,7 @@ class StackedModel:
         try:
             slopes = self.slopes(_layered(task, params), batch)
             each = [
-                grad(task.loss)(p, Batch(*(part[i] for part in batch)))
+                _gradient(task, p, Batch(*(part[i] for part in batch)))
                 for i, p in enumerate(params)
             ]
         except Exception as error:
@@ -180,6 +180,14 @@ def _turned(
     for i, b in enumerate(job.behaviors):
         direction, now[i] = vmap(b.step)(direction, batch, now[i], draws[i])
     return _views(job.task, direction), join(now, memory)
+
+
+def _gradient(task: Task, params: Tensor, batch: Batch) -> Tensor:
+    """Return what `torch.func.grad` would, without loading torch's compiler for it."""
+    leaf = params.clone().requires_grad_()
+    with torch.enable_grad():
+        (gradient,) = torch.autograd.grad(task.loss(leaf, batch), leaf)
+    return gradient
 
 
 def _exchange(root: nn.Module, frame: Frame, names: list[str]) -> list[Layer]:
