@@ -25,15 +25,12 @@ def checked(world: World, sampled: int) -> Footprint:
     """
     needed, free = footprint(world, sampled), available()
     if free is not None and needed.ahead > free:
-        share = max(needed.updates / needed.ahead, 0.5)
-        fitting = max(1, int(sampled * free * share / needed.updates)) if needed.updates else 1
         raise ConfigError(
             f"A run of this scenario needs about {_gb(needed.ahead)} of memory, and "
             f"{_gb(free)} are free: {_gb(needed.updates)} for the updates of {sampled} clients "
             f"with {world.task.layout.size:,} parameters each, {_gb(needed.clients)} for what "
-            f"clients remember, {_gb(needed.training)} to train them. Sample at most "
-            f"{min(fitting, sampled)} clients a round (sample), take a smaller model, or lower "
-            "engine.memory."
+            f"clients remember, {_gb(needed.training)} to train them. "
+            f"{_advice(world, sampled, free)}"
         )
     return needed
 
@@ -61,9 +58,21 @@ def _limits() -> Iterator[int]:
     with suppress(OSError, ValueError):
         lines = dict(line.split(":", 1) for line in _MEMINFO.read_text().splitlines())
         yield int(lines["MemAvailable"].split()[0]) * 1024
-    with suppress(OSError, ValueError):  # "max", where there is no limit, is no number
-        most = int((_GROUP / "memory.max").read_text())
-        yield most - int((_GROUP / "memory.current").read_text())
+    with suppress(OSError, ValueError, KeyError):  # "max", where there is no limit, is no number
+        most, used = (int((_GROUP / f"memory.{what}").read_text()) for what in ("max", "current"))
+        kept = dict(line.split() for line in (_GROUP / "memory.stat").read_text().splitlines())
+        yield most - used + int(kept["inactive_file"])  # files read before, given up on demand
+
+
+def _advice(world: World, sampled: int, free: int) -> str:
+    """Say what to change, so that it fits."""
+    fits = [n for n in range(1, sampled) if footprint(world, n).ahead <= free]
+    if fits:
+        return f"Sample at most {fits[-1]} clients a round (sample), or take a smaller model."
+    alone = footprint(world, 1)
+    if max(alone.training, alone.updates) > alone.clients:
+        return "Take a smaller model or batch size: not even one client a round would fit."
+    return "Take fewer clients, or a strategy whose clients remember less."
 
 
 def _gb(size: int) -> str:

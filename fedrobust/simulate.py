@@ -107,7 +107,6 @@ def simulate(
             interrupted = isinstance(error, KeyboardInterrupt)
             store.finish(run, "interrupted" if interrupted else "failed")
             raise
-        habits.save(REMEMBERED)
         summary = summarise(store, run, scenario)
         store.finish(run, "finished", model_hash=digest, summary=summary.table())
     return Outcome(run, folder, digest, summary)
@@ -132,6 +131,7 @@ class _Simulation:
         self.strategy = strategy_of(scenario, on_round=self._keep_ledger)
         self.params = world.task.init()
         self.ledger: RoundLedger | None = None
+        self.habits = 0  # how many are kept
         self.began = perf_counter()
 
     @property
@@ -157,7 +157,7 @@ class _Simulation:
             self.params = kept["params"]
             self.strategy.rounds_done = done
             self.strategy.state, self.strategy.models = kept["rule"], kept["models"]
-            self.world.planner.choices.update(kept["trainers"])
+            self.world.planner.choices.update(kept.get("trainers", {}))
             self.grid.state = kept["adversaries"]
             self.local.restore(kept["clients"])
 
@@ -234,6 +234,9 @@ class _Simulation:
             "clients": self.local.memories(),
             "trainers": self.world.planner.choices,
         }
+        if self.habits != len(REMEMBERED):  # whatever becomes of this run, the next does the same
+            habits.save(REMEMBERED)
+            self.habits = len(REMEMBERED)
         checkpoint.save(self.checkpoint_path, state)
 
 

@@ -43,7 +43,9 @@ class ClientMomentum(Behavior):
     on: Literal["update", "step"] = "update"
 
     def overrides(self, hook: str) -> bool:
-        return hook != ("step" if self.on == "update" else "submit") and super().overrides(hook)
+        idle = "step" if self.on == "update" else "submit"
+        same = getattr(type(self), hook) is getattr(ClientMomentum, hook)
+        return super().overrides(hook) and not (hook == idle and same)
 
     def remember(self, params: Tensor) -> Memory:
         return {"momentum": torch.zeros_like(params)}

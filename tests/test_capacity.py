@@ -88,7 +88,7 @@ def test_a_run_that_does_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
     scenario = Scenario.parse({"data": "digits", "clients": 3, "rounds": 1})
     monkeypatch.setattr(capacity, "available", lambda: 1)
 
-    with pytest.raises(ConfigError, match="Sample at most 1 clients"):
+    with pytest.raises(ConfigError, match="Take a smaller model"):
         simulate(scenario, tmp_path)
 
     with Store(tmp_path) as store:
@@ -105,7 +105,8 @@ def test_the_limit_of_a_container_counts(tmp_path, monkeypatch):
     monkeypatch.setattr(capacity, "_GROUP", tmp_path)
     (tmp_path / "memory.max").write_text("1000\n")
     (tmp_path / "memory.current").write_text("400\n")
-    assert capacity.available() == 600
+    (tmp_path / "memory.stat").write_text("anon 300\ninactive_file 100\n")
+    assert capacity.available() == 700
 
     (tmp_path / "memory.max").write_text("max\n")
-    assert capacity.available() != 600
+    assert capacity.available() != 700

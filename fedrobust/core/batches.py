@@ -23,7 +23,7 @@ class Batches:
     order: Tensor  # [n] places of the clients, those with the most steps first
     steps: Tensor  # [n] how many steps each takes, in that order
     size: int  # examples a batch
-    _seen: Tensor  # [1 + total] example 0, then what each client sees
+    _seen: Tensor  # [total] what each client sees, client after client
     _begins: Tensor  # [n] where in `_seen` a client's first pass begins
     _passes: Tensor  # [n] how many examples a pass has
     _per_pass: Tensor  # [n] how many steps a pass has
@@ -33,9 +33,9 @@ class Batches:
         return int(self.steps[0])
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield each step's examples ``[m_k, b]``, padded with example 0, and weights.
+        """Yield each step's examples ``[m_k, b]`` and weights: 1, or 0 for padding.
 
-        A weight is 1 for an example and 0 for padding.
+        Where a batch is short, its first example stands in for the others.
         """
         active = torch.bincount(self.steps).flip(0).cumsum(0).flip(0).tolist()  # with >= k steps
         columns = torch.arange(self.size)
@@ -43,7 +43,7 @@ class Batches:
             begins, ends = self._slices(k, slice(active[k + 1]))
             places = begins[:, None] + columns
             real = places < ends[:, None]
-            yield self._seen[places * real], real.float()
+            yield self._seen[places.where(real, begins[:, None])], real.float()
 
     def of(self, place: int) -> Iterator[Tensor]:
         """Yield the examples ``[b_k]`` of each step of one client, without padding."""
@@ -98,6 +98,6 @@ def batches(
     examples, sizes = examples[order], sizes[order]
     offsets = (sizes.cumsum(0) - sizes).repeat_interleave(count * examples)  # of one's shard
     everything = torch.cat([shards[i] for i in order.tolist()])
-    seen = torch.cat([torch.zeros(1, dtype=torch.int64), everything[torch.cat(drawn) + offsets]])
-    begins = 1 + (count * examples).cumsum(0) - count * examples
+    seen = everything[torch.cat(drawn) + offsets]
+    begins = (count * examples).cumsum(0) - count * examples
     return Batches(order, steps[order], size, seen, begins, examples, per_pass[order])

@@ -9,14 +9,14 @@ from torch import Tensor
 from fedrobust.core.component import Component
 from fedrobust.core.task import Batch
 
-__all__ = ["Behavior", "Draws", "Gradient", "Loss", "Memory"]
+__all__ = ["HOOKS", "Behavior", "Draws", "Gradient", "Loss", "Memory"]
 
 Memory = dict[str, Tensor]  # what a client keeps from step to step and round to round
 Draws = dict[str, Tensor]  # the random numbers of one step or one submission
 Loss = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> scalar
 Gradient = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> [d]
 
-_HOOKS = ("remember", "draw", "draw_submit", "batch", "loss", "gradient", "step", "submit")
+HOOKS = ("remember", "draw", "draw_submit", "batch", "loss", "gradient", "step", "submit")
 
 
 class Behavior(Component):
@@ -47,7 +47,7 @@ class Behavior(Component):
     @property
     def inert(self) -> bool:
         """Whether a client trains and sends as if this behavior were not there."""
-        return self.trains and self.example_clip is None and not any(map(self.overrides, _HOOKS))
+        return self.trains and self.example_clip is None and not any(map(self.overrides, HOOKS))
 
     def remember(self, params: Tensor) -> Memory:
         """Return a client's memory before its first round."""

@@ -50,6 +50,6 @@ class Engine(BaseModel, frozen=True, extra="forbid"):
 
     def cores(self) -> int:
         """Return how many processes may share the work of the loop; 1 where none can be forked."""
-        if not hasattr(os, "fork") or self.torch_device().type != "cpu":
-            return 1
+        if not hasattr(os, "sched_getaffinity") or torch.cuda.is_available():
+            return 1  # nor should they be, where threads of a driver or of macOS would be missed
         return len(os.sched_getaffinity(0)) if self.processes == "auto" else self.processes

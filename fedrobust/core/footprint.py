@@ -1,13 +1,9 @@
 """How much memory a world takes, before it takes it."""
 
-from functools import lru_cache
 from typing import NamedTuple
 
-import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from fedrobust.core.task import Task
-from fedrobust.core.training import Training
 from fedrobust.core.world import World
 
 __all__ = ["Footprint", "chunk_size", "footprint"]
@@ -42,39 +38,22 @@ def footprint(world: World, sampled: int) -> Footprint:
         data=sum(map(_bytes, held)),
         clients=sum(map(_bytes, remembered)) * world.federation.num_clients,
         updates=_MATRICES * sampled * _bytes(start),
-        training=at_a_time * _training(world.task, world.training),
+        training=at_a_time * _training(world),
     )
 
 
 def chunk_size(world: World) -> int:
     """Return how many clients may train at a time within the engine's memory; at least one."""
-    return max(1, world.engine.memory * 10**6 // _training(world.task, world.training))
+    return max(1, world.engine.memory * 10**6 // _training(world))
 
 
-def _training(task: Task, training: Training) -> int:
+def _training(world: World) -> int:
     """Return the bytes that a client in training takes."""
-    example = task.data.x[0].numel() + _PASSES * _made_of_an_example(task)
-    return _FLOAT * (_MODELS * task.layout.size + training.batch_size * example)
-
-
-@lru_cache(maxsize=8)
-def _made_of_an_example(task: Task) -> int:
-    """Return how many numbers the layers make of one example."""
-    made = 0
-
-    def count(layer: nn.Module, given: object, out: object) -> None:
-        nonlocal made
-        made += out.numel() if isinstance(out, Tensor) else 0
-
-    leaves = [layer for layer in task.model.modules() if not list(layer.children())]
-    hooks = [layer.register_forward_hook(count) for layer in leaves]
-    try:
-        with torch.no_grad():
-            task.model(task.data.x[:1])
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return made
+    task = world.task
+    example = task.data.x[0].numel() + _PASSES * task.made_of_an_example
+    if any(b.example_clip is not None for b in world.behaviors):
+        example += task.layout.size  # its gradient, where the cohort cannot be stacked
+    return _FLOAT * (_MODELS * task.layout.size + world.training.batch_size * example)
 
 
 def _bytes(tensor: Tensor) -> int:

@@ -23,7 +23,7 @@ def remember(behaviors: Behaviors, params: Tensor) -> list[Memory]:
     return [b.remember(params) for b in behaviors]
 
 
-def plain(job: Job) -> Trained:
+def default_trainer(job: Job) -> Trained:
     """Train all at once if every hook allows it, else one by one."""
     all_at_once = all(b.vectorized for b in job.behaviors)
     return vectorized.descend(job) if all_at_once else loop.descend(job)
@@ -35,7 +35,7 @@ def train(
     behaviors: Behaviors,
     start: Tensor,
     clients: Sequence[Client],
-    trainer: Trainer = plain,
+    trainer: Trainer = default_trainer,
 ) -> tuple[Tensor, list[list[Memory]]]:
     """Train clients that behave alike.
 
@@ -64,7 +64,7 @@ def train(
         updates, memory = trainer(job)
         if moved:
             back = plan.order.argsort()
-            updates, memory = updates.index_select(0, back), row(memory, back)
+            updates, memory = updates[back.to(updates.device)], row(memory, back)
     else:
         updates = torch.zeros_like(start)
     if any(b.overrides("submit") for b in behaviors):

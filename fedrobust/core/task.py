@@ -112,6 +112,25 @@ class Task:
         mask = torch.cat(parts).to(self.data.x.device)
         return None if mask.all() else mask
 
+    @cached_property
+    def made_of_an_example(self) -> int:
+        """How many numbers the layers make of one example."""
+        made = 0
+
+        def count(layer: nn.Module, given: object, out: object) -> None:
+            nonlocal made
+            made += out.numel() if isinstance(out, Tensor) else 0
+
+        leaves = [layer for layer in self.model.modules() if not list(layer.children())]
+        hooks = [layer.register_forward_hook(count) for layer in leaves]
+        try:
+            with torch.no_grad():
+                self.model(self.data.x[:1])
+        finally:
+            for hook in hooks:
+                hook.remove()
+        return made
+
     def to(self, device: torch.device) -> "Task":
         """Return the task on a device; itself if it is there."""
         data = self.data

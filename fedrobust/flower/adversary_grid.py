@@ -61,8 +61,8 @@ class AdversaryGrid(Grid):
         return replies
 
     def _intercept(self, sent: Sequence[Message], replies: Sequence[Message]) -> None:
-        start = perf_counter()
         if sent and _kind(sent) == MessageType.TRAIN:
+            start = perf_counter()
             self._rounds += 1
             config = next(iter(_content(sent).config_records.values()), ConfigRecord())
             named = config.get("server-round")  # as Flower's strategies say; others may not
@@ -75,21 +75,18 @@ class AdversaryGrid(Grid):
                     logger.warning("Adversaries do nothing: the messages do not hold one model.")
                 else:
                     self._attack(traffic, active, round)
-        self.seconds = perf_counter() - start
+            self.seconds = perf_counter() - start
 
     def _attack(self, traffic: Traffic, active: Sequence[Adversary], round: int) -> None:
         who, starts, updates = traffic.clients, traffic.starts, traffic.updates
         hostile = {client for adversary in active for client in adversary.clients}
-        honest: Tensor | None = None
-        if any(adversary.knowledge is Knowledge.OMNISCIENT for adversary in active):
-            faults = admission.faults_of_rows(updates)
-            seen = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
-            honest = updates[torch.tensor(seen, dtype=torch.int64)]
+        faults = admission.faults_of_rows(updates)
+        honest = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
         crafted: dict[int, Tensor] = {}
         for adversary in active:
             own = [p for p, c in enumerate(who) if c in adversary.clients]
             if own:
-                shown = honest if adversary.knowledge is Knowledge.OMNISCIENT else None
+                shown = updates[honest] if adversary.knowledge is Knowledge.OMNISCIENT else None
                 ids, sent_to = [who[p] for p in own], [starts[p] for p in own]
                 rows = self._crafted(adversary, ids, sent_to, updates[own], shown, len(who), round)
                 crafted |= dict(zip(own, rows, strict=True))

@@ -14,7 +14,9 @@ from fedrobust.core.layout import Layout
 from fedrobust.flower import touchpoints
 from fedrobust.flower.records import ModelRecord
 
-__all__ = ["Broadcast", "CohortReplies", "LazyMessages"]
+__all__ = ["EXAMPLES", "Broadcast", "CohortReplies", "LazyMessages"]
+
+EXAMPLES = "num-examples"  # the metric in which our clients say how many they have
 
 
 class LazyMessages(Sequence[Message]):
@@ -104,7 +106,7 @@ class CohortReplies(LazyMessages):
 
     def _make(self, place: int) -> Message:
         model = ModelRecord(self.layout, self.starts[place], self.updates, place)
-        metrics = MetricRecord({"num-examples": self.examples[place]})
+        metrics = MetricRecord({EXAMPLES: self.examples[place]})
         asked = self.asked[place]
         reply = Message(RecordDict({"arrays": model, "metrics": metrics}), reply_to=asked)
         if asked.metadata.message_id:

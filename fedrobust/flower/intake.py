@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import getLogger
+from operator import is_
 from typing import TypeGuard
 
 import torch
@@ -11,7 +12,7 @@ from torch import Tensor
 
 from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
 from fedrobust.core.ledger import Entry
-from fedrobust.flower.exchange import CohortReplies
+from fedrobust.flower.exchange import EXAMPLES, CohortReplies
 from fedrobust.flower.records import Form, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
@@ -53,7 +54,7 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
         replies: what came back, in any order.
         weight_key: the metric in which clients claim how many examples they have.
     """
-    if _is_whole_cohort(replies, intake):
+    if _is_whole_cohort(replies, intake) and weight_key == EXAMPLES:
         return _admit_cohort(intake, replies)
     entries = {client: Entry(client, node, Fault.SILENT) for client, node in intake.nodes.items()}
     contents: dict[int, RecordDict] = {}
@@ -103,6 +104,7 @@ def _is_whole_cohort(replies: Iterable[Message], intake: Intake) -> TypeGuard[Co
         and replies.untouched
         and replies.asked is intake.messages
         and list(intake.nodes) == sorted(intake.nodes)
+        and all(map(is_, replies.starts, intake.starts.values()))  # no grid has changed them
     )
 
 
@@ -114,10 +116,13 @@ def _admit_cohort(intake: Intake, replies: CohortReplies) -> Admitted:
         for (client, node), fault in zip(intake.nodes.items(), faults, strict=True)
     ]
     updates, claims = replies.updates, list(replies.examples)
+    sound = [entry for entry in entries if entry.fault is None]
     if any(faults):
-        kept = [place for place, fault in enumerate(faults) if fault is None]
-        updates, claims = updates[torch.tensor(kept)], [claims[place] for place in kept]
-    examples, _ = claimed_examples(claims)  # counted by us
+        updates = updates[torch.tensor([fault is None for fault in faults])]
+        claims = [n for n, fault in zip(claims, faults, strict=True) if fault is None]
+    examples, notes = claimed_examples(claims)
+    for entry, note in zip(sound, notes, strict=True):
+        entry.note = note
     return Admitted(updates, examples, [], entries)
 
 

@@ -10,7 +10,6 @@ import platform
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import get_args
 
 from fedrobust.core.engine import TrainerName
@@ -24,7 +23,7 @@ def path() -> Path:
     if own:
         return Path(own) / "trainers.json"
     cache = os.environ.get("XDG_CACHE_HOME")
-    return (Path(cache) if cache else Path.home() / ".cache") / "fedrobust" / "trainers.json"
+    return Path(cache or "~/.cache").expanduser() / "fedrobust" / "trainers.json"
 
 
 def load() -> dict[str, TrainerName]:
@@ -39,18 +38,21 @@ def save(choices: Mapping[str, TrainerName]) -> None:
     kept = load()
     if choices.items() <= kept.items():
         return
-    everything = {**_all(), _machine(): {**choices, **kept}}  # the first to choose is right
-    with suppress(OSError):
+    everything = {**_all(), _machine(): {**kept, **choices}}
+    with suppress(OSError, RuntimeError):  # no home, no room, no right: then not
         path().parent.mkdir(parents=True, exist_ok=True)
-        with NamedTemporaryFile("w", dir=path().parent, delete=False, encoding="utf-8") as file:
-            json.dump(everything, file, indent=1, sort_keys=True)
-        os.replace(file.name, path())
+        part = path().with_suffix(f".{os.getpid()}.part")
+        try:
+            part.write_text(json.dumps(everything, indent=1, sort_keys=True), encoding="utf-8")
+            os.replace(part, path())
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _all() -> dict[str, object]:
     try:
         found = json.loads(path().read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RuntimeError):
         return {}
     return found if isinstance(found, dict) else {}
 

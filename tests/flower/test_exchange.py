@@ -1,15 +1,24 @@
+from dataclasses import replace
+from time import sleep
+
 import pytest
 import torch
 from flwr.app import ArrayRecord, Message, MessageType, RecordDict
 
+from fedrobust.attacks.ipm import IPM
 from fedrobust.attacks.sign_flip import SignFlip
-from fedrobust.core.adversary import Knowledge
+from fedrobust.core.admission import Fault
+from fedrobust.core.adversary import Adversary, Knowledge
+from fedrobust.core.aggregator import Mean
+from fedrobust.core.federation import Federation
 from fedrobust.core.layout import Layout
+from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.exchange import Broadcast, CohortReplies
 from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.records import Form, ModelRecord
-from tests.flower.toys import Momentum
+from fedrobust.flower.strategy import RobustStrategy
+from tests.flower.toys import Broken, Momentum
 
 LAYOUT = Layout({"weight": torch.Size([2, 2]), "bias": torch.Size([2])})
 
@@ -95,3 +104,77 @@ def test_a_small_round_makes_no_message(world, played, monkeypatch):
     _, ledgers = played(world(attack=SignFlip(), malicious=2), num_malicious=2)
 
     assert [ledger.admitted for ledger in ledgers] == [10, 10, 10]
+
+
+class Changed(Looking):
+    """A grid that sends another model than it is given."""
+
+    def send_and_receive(self, messages, *, timeout=None):
+        sent = list(messages)
+        for message in sent:
+            model = message.content["arrays"]
+            other = ModelRecord(model.layout, model.start + 1)
+            message.content = RecordDict({**message.content, "arrays": other})
+        return self._grid.send_and_receive(sent, timeout=timeout)
+
+
+def test_updates_are_measured_from_the_model_the_server_sent(world, played):
+    """Whether or not anyone looks at the replies."""
+    fast, _ = played(world(), wrap=Changed, rounds=1)
+    slow, _ = played(world(), wrap=lambda grid: Looking(Changed(grid)), rounds=1)
+
+    torch.testing.assert_close(fast, slow)
+
+
+def test_a_cohort_of_faults_keeps_the_model_and_the_run_goes_on(world, played, task):
+    model, ledgers = played(world(attack=Broken(), malicious=10), num_malicious=0)
+
+    assert model.equal(task.init())
+    assert [(ledger.applied, ledger.admitted) for ledger in ledgers] == [(False, 0)] * 3
+
+
+def test_a_cohorts_faults_and_notes_are_those_of_single_replies(world, played):
+    shards = torch.arange(600).split([1] * 9 + [591])
+    mind = Adversary(Broken(), frozenset({2}), Knowledge.OWN)
+    uneven = replace(world(), federation=Federation(shards), adversaries=(mind,))
+
+    _, ledgers = played(uneven)
+    _, seen = played(uneven, wrap=Looking)
+
+    assert [ledger.entries for ledger in ledgers] == [ledger.entries for ledger in seen]
+    assert ledgers[0].entries[9].note == "claims 591 examples, counted as 100"
+    assert ledgers[0].entries[2].fault is Fault.NOT_FINITE
+
+
+class Slow(SignFlip):
+    def craft(self, view, state):
+        sleep(0.05)
+        if view.honest is not None:
+            view.honest.zero_()  # its own copy
+        return super().craft(view, state)
+
+
+def test_the_time_of_adversaries_is_theirs(world):
+    attacked = world(attack=Slow(), malicious=2)
+    local = LocalGrid(FedRobustApp(lambda _: attacked), 10)
+    grid = AdversaryGrid(local, attacked.adversaries)
+    strategy = RobustStrategy(Mean())
+
+    strategy.start(grid, ModelRecord(attacked.task.layout, attacked.task.init()), num_rounds=1)
+
+    assert grid.seconds >= 0.1  # two minds
+
+
+def test_what_one_adversary_does_to_its_view_does_not_reach_another(world, played):
+    def attacked(first):
+        plain = world()
+        minds = (
+            Adversary(first, frozenset({8}), Knowledge.OMNISCIENT, index=0),
+            Adversary(IPM(epsilon=1.0), frozenset({9}), Knowledge.OMNISCIENT, index=1),
+        )
+        return replace(plain, adversaries=minds)
+
+    with_, _ = played(attacked(Slow()), rounds=1)
+    without, _ = played(attacked(SignFlip()), rounds=1)
+
+    torch.testing.assert_close(with_, without)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Frame", "Layer", "Use", "scaled"]
+__all__ = ["Frame", "Layer", "Use", "times"]
 
 
 class Use(NamedTuple):
@@ -95,9 +95,9 @@ class Layer(nn.Module):
     ) -> None:
         """Set each tensor to `keep` times itself plus `gain` times its gradient."""
         for tensor, gradient in zip(into, self.gradients(x, dy), strict=True):
-            scaled(tensor, keep).add_(gradient, alpha=gain)
+            times(tensor, keep).add_(gradient, alpha=gain)
 
 
-def scaled(tensor: Tensor, factor: float) -> Tensor:
+def times(tensor: Tensor, factor: float) -> Tensor:
     """Multiply a tensor by a number, in place; most often that is one."""
     return tensor if factor == 1.0 else tensor.mul_(factor)

@@ -83,7 +83,7 @@ class Job:
     def rehearsal(self, steps: int, clients: int | None = None) -> "Job":
         """Return a job of the first steps of the first clients, which leaves no trace in this."""
         some = self if clients is None else self.part(range(min(clients, len(self.start))))
-        again = [g.clone_state() for g in some.generators]
+        again = [torch.Generator().set_state(g.get_state()) for g in some.generators]
         return replace(some, plan=some.plan.first(steps), generators=again)
 
 
@@ -97,37 +97,43 @@ def client_step(
         gradient: how to differentiate the loss of the task, if not by `torch.func.grad`.
         vectorized: whether `torch.vmap` may take the examples of a batch all at once.
     """
-    behaviors, decay = job.behaviors, job.training.weight_decay
+    behaviors, decay, learned = job.behaviors, job.training.weight_decay, job.task.learned
 
     def step(params: Tensor, anchor: Tensor, batch: Batch, memory: Any, draws: Any) -> Any:
         memory = list(memory)
         loss: Loss = job.task.loss
-        for i, b in reversed(list(enumerate(behaviors))):
-            batch, memory[i] = b.batch(params, batch, memory[i], draws[i])
+        if job.overrides("batch"):
+            shown = params.clone()  # they may remember it, and it is about to change in place
+            for i, b in reversed(list(enumerate(behaviors))):
+                batch, memory[i] = b.batch(shown, batch, memory[i], draws[i])
         for b in behaviors:
             loss = b.loss(loss, anchor)
         slope = gradient or grad(loss)
         if job.example_clip is not None:
-            slope = _clipped(slope, job.example_clip, vectorized)
+            slope = _clipped(slope, job.example_clip, learned, vectorized)
         for i, b in enumerate(behaviors):
             slope = b.gradient(slope, loss, draws[i])
         direction = slope(params, batch)
         if decay:
             direction = direction + decay * params
-        if (learned := job.task.learned) is not None:
-            direction = direction * learned
         for i, b in enumerate(behaviors):
-            direction, memory[i] = b.step(direction, batch, memory[i], draws[i])
-        return direction, memory
+            direction, memory[i] = b.step(_masked(direction, learned), batch, memory[i], draws[i])
+        return _masked(direction, learned), memory
 
     return step
 
 
-def _clipped(gradient: Gradient, bound: float, vectorized: bool) -> Gradient:
+def _masked(vector: Tensor, learned: Tensor | None) -> Tensor:
+    return vector if learned is None else vector * learned
+
+
+def _clipped(
+    gradient: Gradient, bound: float, learned: Tensor | None, vectorized: bool
+) -> Gradient:
     """Clip the gradient of each example, then take their weighted mean."""
 
     def one(params: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        found = gradient(params, Batch(x[None], y[None], x.new_ones(1)))
+        found = _masked(gradient(params, Batch(x[None], y[None], x.new_ones(1))), learned)
         factor: Tensor = bound / torch.linalg.vector_norm(found).clamp(min=bound)
         return found * factor
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedrobust.core.trainers.frame import Frame, Layer, scaled
+from fedrobust.core.trainers.frame import Frame, Layer, times
 
 __all__ = ["stacked_layer"]
 
@@ -34,7 +34,7 @@ class _Linear(Layer):
     ) -> None:
         into[0].baddbmm_(dy.mT, x, beta=keep, alpha=gain)  # the gradient is never stored
         for bias in into[1:]:
-            scaled(bias, keep).add_(dy.sum(dim=1), alpha=gain)
+            times(bias, keep).add_(dy.sum(dim=1), alpha=gain)
 
     def example_squares(self, x: Tensor, dy: Tensor) -> Tensor:
         """Take norms without gradients ("ghost norms"): those of outer products are products."""

@@ -5,6 +5,7 @@ from time import perf_counter, process_time
 
 import torch
 
+from fedrobust.core.behavior import HOOKS
 from fedrobust.core.engine import Engine, TrainerName
 from fedrobust.core.trainers import loop, pool, stacked, vectorized
 from fedrobust.core.trainers.job import Job, Trained
@@ -39,6 +40,7 @@ class Planner:
         self.engine = engine
         self.choices: dict[str, TrainerName] = {}  # kind of work: trainer
         self._seconds: dict[tuple[str, int], float] = {}  # a step took: kind of work, processes
+        self._proven: set[str] = set()  # kinds of work that were done in this process
 
     def __call__(self, job: Job) -> Trained:
         """Train a job's clients.
@@ -46,11 +48,27 @@ class Planner:
         Raises:
             ConfigError: if the engine's trainer cannot do it.
         """
-        kind = _kind(job)
-        if kind not in self.choices:
-            self.choices[kind] = self._choice(job)
-        name = self.choices[kind]
+        kind, able, wanted = _kind(job), _able(job), self.engine.trainer
+        if wanted == "auto":
+            name = self._chosen(kind, job, [n for n, why_not in able.items() if why_not is None])
+            self.choices[kind] = name
+        elif (why_not := able[wanted]) is None:
+            name = wanted
+        else:
+            raise ConfigError(
+                f'engine.trainer: "{wanted}" cannot train {_described(job)}: {why_not}; set '
+                'trainer = "auto".'
+            )
         return self._loop(job, kind) if name == "loop" else _TRAINERS[name](job)
+
+    def _chosen(self, kind: str, job: Job, names: list[TrainerName]) -> TrainerName:
+        name = self.choices.get(kind) or REMEMBERED.get(kind)
+        if name in names and (kind in self._proven or _works(_TRAINERS[name], job)):
+            self._proven.add(kind)
+            return name
+        REMEMBERED[kind] = _fastest(job, names)
+        self._proven.add(kind)
+        return REMEMBERED[kind]
 
     def _loop(self, job: Job, kind: str) -> Trained:
         """Train client by client, in several processes if a long round gains from that.
@@ -62,7 +80,9 @@ class Planner:
             return loop.descend(job)
         alone, shared = self._seconds.get((kind, 1)), self._seconds.get((kind, processes))
         fork = self.engine.processes != "auto"
-        if alone is not None and alone * int(job.plan.steps.sum()) > _WORTH_FORKING:
+        if torch.get_num_threads() > 1:
+            fork = False  # forked processes have one thread, which takes sums in another order
+        elif alone is not None and alone * int(job.plan.steps.sum()) > _WORTH_FORKING:
             fork = fork or shared is None or shared < alone
         start = perf_counter()
         used = processes if fork else 1
@@ -70,20 +90,6 @@ class Planner:
         spent = (perf_counter() - start) / int(job.plan.steps.sum())
         self._seconds.setdefault((kind, used), spent)
         return trained
-
-    def _choice(self, job: Job) -> TrainerName:
-        wanted, able = self.engine.trainer, _able(job)
-        if wanted == "auto":
-            kind, names = _kind(job), [name for name, why_not in able.items() if why_not is None]
-            if REMEMBERED.get(kind) not in names:
-                REMEMBERED[kind] = _fastest(job, names)
-            return REMEMBERED[kind]
-        if (why_not := able[wanted]) is not None:
-            raise ConfigError(
-                f'engine.trainer: "{wanted}" cannot train {_described(job)}: {why_not}; set '
-                'trainer = "auto".'
-            )
-        return wanted
 
 
 def _able(job: Job) -> dict[TrainerName, str | None]:
@@ -98,15 +104,22 @@ def _able(job: Job) -> dict[TrainerName, str | None]:
     return {"stacked": why_not, "vmap": slow, "loop": None}
 
 
+def _works(trainer: Callable[[Job], Trained], job: Job) -> bool:
+    try:
+        trainer(job.rehearsal(steps=1, clients=2))
+    except (RuntimeError, NotImplementedError):
+        return False
+    return True
+
+
 def _fastest(job: Job, names: list[TrainerName]) -> TrainerName:
+    if job.example_clip is not None and "stacked" in names:
+        return "stacked"  # the others make the gradient of each example
     best, least = names[-1], float("inf")
-    for name in names:
-        try:
-            cost = _cost(_TRAINERS[name], job) if len(names) > 1 else 0.0
-        except RuntimeError:
-            if name == "loop":
-                raise
+    for name in names if len(names) > 1 else []:
+        if name != "loop" and not _works(_TRAINERS[name], job):
             continue  # vmap cannot run control flow that depends on data, for one
+        cost = _cost(_TRAINERS[name], job)
         if cost < _EQUAL * least:
             best, least = name, cost
     return best
@@ -125,11 +138,13 @@ def _cost(trainer: Callable[[Job], Trained], job: Job) -> float:
 
 
 def _timed(trainer: Callable[[Job], Trained], job: Job) -> float:
-    start = process_time() if job.start.device.type == "cpu" else perf_counter()
+    alone = job.start.device.type == "cpu" and torch.get_num_threads() == 1
+    clock = process_time if alone else perf_counter  # the former does not see other processes
+    start = clock()
     trainer(job)
     if job.start.device.type == "cuda":
         torch.cuda.synchronize()
-    return (process_time() if job.start.device.type == "cpu" else perf_counter()) - start
+    return clock() - start
 
 
 def _kind(job: Job) -> str:
@@ -142,6 +157,8 @@ def _kind(job: Job) -> str:
         size,
         bool(job.training.momentum),
         [b.reference() for b in job.behaviors],
+        [hook for hook in HOOKS if job.overrides(hook)],
+        job.example_clip is not None,
         job.start.device.type,
         torch.get_num_threads(),
         torch.__version__,

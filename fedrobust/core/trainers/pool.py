@@ -2,8 +2,11 @@
 
 import mmap
 import multiprocessing
+import pickle
+import signal
 from collections.abc import Callable
 from multiprocessing.connection import Connection
+from multiprocessing.context import ForkProcess
 
 import numpy as np
 import torch
@@ -20,7 +23,7 @@ def descend(job: Job, trainer: Callable[[Job], Trained], processes: int) -> Trai
     """Return what `trainer` returns, computed by several processes of one thread each.
 
     They are forked for this job alone, which takes milliseconds, and end with it: none is left
-    behind when a run is interrupted.
+    behind when a run is interrupted or killed.
 
     Raises:
         FedRobustError: if a process dies.
@@ -30,11 +33,12 @@ def descend(job: Job, trainer: Callable[[Job], Trained], processes: int) -> Trai
     updates = torch.frombuffer(shared, dtype=torch.float32).view(n, d)
     context = multiprocessing.get_context("fork")  # a child finds the job in its memory
     parts = [range(i, n, processes) for i in range(processes)]  # long and short ones for each
-    workers = []
+    workers: list[tuple[ForkProcess, Connection]] = []
     try:
         for part in parts:
             here, there = context.Pipe(duplex=False)
-            arguments = (job, trainer, list(part), updates, there)
+            readers = [*(reader for _, reader in workers), here]
+            arguments = (job, trainer, list(part), updates, there, readers)
             worker = context.Process(target=_work, args=arguments, daemon=True)
             worker.start()
             there.close()
@@ -54,13 +58,21 @@ def _work(
     places: list[int],
     updates: Tensor,
     pipe: Connection,
+    readers: list[Connection],
 ) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent ends this process if it has to
     torch.set_num_threads(1)  # a forked process must not meet the parent's threads again
+    for reader in readers:
+        reader.close()  # or this process would wait for ever for a parent that is gone
     try:
         rows, memory = trainer(job.part(places))
         updates[torch.tensor(places)] = rows
         pipe.send([{name: t.numpy() for name, t in part.items()} for part in memory])
     except Exception as error:
+        try:
+            pickle.loads(pickle.dumps(error))
+        except Exception:  # of a kind that cannot travel
+            error = FedRobustError(f"Training failed with {type(error).__name__}: {error}")
         pipe.send(error)
 
 

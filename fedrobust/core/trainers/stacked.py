@@ -1,8 +1,8 @@
 """Train a cohort as one large model: batched matrix products and grouped convolutions."""
 
 import copy
-from functools import lru_cache
 from typing import NamedTuple
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -76,6 +76,12 @@ class StackedModel:
         factors = weights * (clip / lengths.clamp(min=clip))
         return [s._replace(dy=s.layer.scaled(s.dy, factors)) for s in slopes]
 
+    def forget(self) -> None:
+        """Let go of what the last step was made of."""
+        self._frame.uses = []
+        for layer in self._layers:
+            layer.params = []
+
     def _try_out(self, task: Task) -> None:
         """Compare with the model itself, for two clients with three examples each."""
         some = torch.arange(6, device=task.data.y.device) % len(task.data.y)
@@ -101,13 +107,17 @@ class StackedModel:
                     raise NotImplementedError("its code does not treat each example alike")
 
 
-@lru_cache(maxsize=8)
+_MODELS: WeakKeyDictionary[Task, StackedModel | str] = WeakKeyDictionary()
+
+
 def stacked_model(task: Task) -> StackedModel | str:
-    """Return the stacked model of a task, or why there is none."""
-    try:
-        return StackedModel(task)
-    except NotImplementedError as reason:
-        return str(reason)
+    """Return the stacked model of a task, made once, or why there is none."""
+    if task not in _MODELS:
+        try:
+            _MODELS[task] = StackedModel(task)
+        except NotImplementedError as reason:
+            _MODELS[task] = str(reason)
+    return _MODELS[task]
 
 
 def descend(job: Job) -> Trained:
@@ -146,6 +156,7 @@ def descend(job: Job) -> Trained:
         else:
             for layer, x, dy in slopes:
                 layer.accumulate([now[i] for i in layer.places], 1 - lr * decay, -lr, x, dy)
+    model.forget()
     return _difference(params, job), memory
 
 
@@ -198,6 +209,8 @@ def _exchange(root: nn.Module, frame: Frame, names: list[str]) -> list[Layer]:
             prefix = f"{path}.{name}.".removeprefix(".").removeprefix("model.")
             layer = stacked_layer(frame, prefix, child)
             if layer is not None:
+                if shared := [name for name in layer.names if name not in names]:
+                    raise NotImplementedError(f"{shared[0]} is shared between layers")
                 layer.places = [names.index(name) for name in layer.names]
                 setattr(parent, name, layer)
                 layers.append(layer)

@@ -61,8 +61,7 @@ def test_the_user_may_choose_the_trainer(task, name):
 
     updates, _ = trained(task, chosen)
 
-    assert set(chosen.choices.values()) == {name}
-    torch.testing.assert_close(updates, trained(task, loop.descend)[0], atol=1e-6, rtol=0)
+    assert updates.equal(trained(task, planner._TRAINERS[name])[0])
 
 
 @pytest.mark.parametrize(
@@ -151,6 +150,43 @@ def test_a_run_keeps_to_what_it_chose_before(task):
     updates, _ = trained(task, resumed)
 
     assert updates.equal(trained(task, Planner(Engine(trainer="loop")))[0])
+    forced = Planner(Engine(trainer="vmap"))
+    forced.choices[kind] = "loop"
+    updates, _ = trained(task, forced)
+    assert updates.equal(trained(task, Planner(Engine(trainer="vmap")))[0])
+
+
+def test_what_another_process_remembers_is_tried_before_it_is_believed(task, monkeypatch):
+    """The code of a model may have changed since, under the same name."""
+    trained(task, chosen := Planner(Engine()))
+    kind = next(iter(chosen.choices))
+    planner.REMEMBERED[kind] = "vmap"
+
+    def broken(job):
+        raise RuntimeError("vmap: calling .item()")
+
+    monkeypatch.setitem(planner._TRAINERS, "vmap", broken)
+    trained(task, later := Planner(Engine()))
+
+    assert later.choices[kind] in ("stacked", "loop")
+    assert planner.REMEMBERED[kind] == later.choices[kind]
+
+
+def test_a_field_that_decides_which_hooks_there_are_counts(task):
+    """Two objects of one class are two kinds of work."""
+
+    class Sometimes(Proximal):
+        on: bool
+
+        def overrides(self, hook):
+            return super().overrides(hook) and (self.on or hook != "loss")
+
+    chosen = Planner(Engine())
+    trained(task, chosen, [Sometimes(on=False)])
+    updates, _ = trained(task, chosen, [Sometimes(on=True)])
+
+    assert len(chosen.choices) == 2
+    torch.testing.assert_close(updates, trained(task, loop.descend, [Proximal()])[0])
 
 
 @pytest.mark.parametrize("behaviors", [[], [ClientMomentum(on="step")], [Stubborn()]])
@@ -209,6 +245,35 @@ def test_short_rounds_are_not_shared(task, monkeypatch):
     assert calls == []
 
 
+def test_with_more_threads_nothing_is_forked(task, monkeypatch):
+    """A forked process has one thread, and sums would be taken in another order."""
+    calls, chosen = counted(monkeypatch), Planner(Engine(trainer="loop", processes=2))
+    monkeypatch.setattr(planner.torch, "get_num_threads", lambda: 2)
+
+    trained(task, chosen)
+
+    assert calls == []
+
+
+def test_a_machine_without_affinity_has_one_process(monkeypatch):
+    monkeypatch.delattr(engine_module.os, "sched_getaffinity")
+
+    assert Engine(processes=4).cores() == 1
+
+
+class Awkward(Exception):
+    def __init__(self, one, other):
+        super().__init__(one + other)
+
+
+def test_an_error_that_cannot_travel_is_told(task):
+    def broken(job):
+        raise Awkward("a", "b")
+
+    with pytest.raises(FedRobustError, match="Training failed with Awkward: ab"):
+        trained(task, lambda job: pool.descend(job, broken, 2))
+
+
 def test_an_error_in_a_process_is_raised_here(task):
     def broken(job):
         raise ConfigError("no")
@@ -232,7 +297,7 @@ def test_the_machine_remembers_between_runs(tmp_path, monkeypatch):
     habits.save({"one": "loop"})
     habits.save({"one": "vmap", "two": "stacked"})
 
-    assert habits.load() == {"one": "loop", "two": "stacked"}
+    assert habits.load() == {"one": "vmap", "two": "stacked"}
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", '{"x": 1}', '{"x": {"one": "sing"}}'])

@@ -16,6 +16,7 @@ from fedrobust.core.trainers import loop, stacked, vectorized
 from fedrobust.core.training import Training
 from fedrobust.models import MLP, LeNet, ResNet, Softmax
 from fedrobust.strategies.client_momentum import ClientMomentum
+from fedrobust.strategies.dp_sgd import DPSGD
 
 SIZES = [9, 1, 4, 13, 4]
 TRAINERS = {"stacked": stacked.descend, "vmap": vectorized.descend, "loop": loop.descend}
@@ -200,7 +201,18 @@ class Noisy(Behavior):
         return turned, {"steps": memory["steps"] + 1, "last": direction}
 
 
+class Nostalgic(Behavior):
+    """Remember the model of the last step, and where the round came from."""
+
+    def remember(self, params):
+        return {"last": torch.zeros_like(params)}
+
+    def batch(self, params, batch, memory, draws):
+        return batch._replace(x=batch.x + memory["last"].mean()), {"last": params}
+
+
 BEHAVIORS = {
+    "nostalgic": [Nostalgic(), LabelFlip(num_classes=3)],
     "label_flip": [LabelFlip(num_classes=3)],
     "backdoor": [PatchBackdoor(size=2)],
     "momentum_of_steps": [ClientMomentum(on="step")],
@@ -237,6 +249,18 @@ class Shared(nn.Module):
         return self.out(self.inner(self.inner(x.flatten(1))))
 
 
+class Tied(nn.Module):
+    """Two layers with the same weight."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner, self.other, self.out = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 3)
+        self.other.weight = self.inner.weight
+
+    def forward(self, x):
+        return self.out(self.other(self.inner(x.flatten(1)).tanh()))
+
+
 class Mixing(nn.Linear):
     """A layer of a kind of its own."""
 
@@ -267,12 +291,13 @@ class Buffered(nn.Module):
     ("model", "reason"),
     [
         (Shared, "runs a layer twice"),
+        (Tied, "other.weight is shared between layers"),
         (lambda: nn.Sequential(nn.Flatten(), Mixing(64, 3)), "1.weight is in no known layer"),
         (Centered, "does not treat each example alike"),
         (Buffered, "buffers or frozen parameters"),
         (lambda: nn.Sequential(nn.Flatten(), nn.Unflatten(0, (2, -1)), nn.Linear(64, 3)), "run"),
     ],
-    ids=["shared", "unknown", "centered", "buffered", "broken"],
+    ids=["shared", "tied", "unknown", "centered", "buffered", "broken"],
 )
 def test_what_cannot_be_stacked_says_why(model, reason):
     data = made("softmax").data
@@ -281,12 +306,17 @@ def test_what_cannot_be_stacked_says_why(model, reason):
 
 
 @pytest.mark.parametrize("trainer", [vectorized.descend, loop.descend], ids=["vmap", "loop"])
-def test_buffers_and_frozen_parameters_stay_as_they_are(trainer):
+@pytest.mark.parametrize("behaviors", [[], [DPSGD(max_norm=0.1)]], ids=["plain", "noise"])
+def test_buffers_and_frozen_parameters_stay_as_they_are(trainer, behaviors):
     model = Buffered()
     model.out.bias.requires_grad_(False)
     task = Task(model, made("softmax").data)
+    start = task.init()
 
-    updates, _ = train(task, FULL, [], task.init(), cohort(), trainer)
+    updates, _ = train(task, FULL, behaviors, start, cohort(behaviors, start), trainer)
+    same, _ = train(task, FULL, behaviors, start, cohort(behaviors, start), loop.descend)
+
+    torch.testing.assert_close(updates, same, atol=1e-5, rtol=0)
 
     arrays = [task.layout.unflatten(update) for update in updates]
     assert not any(a["scale"].any() or a["out.bias"].any() for a in arrays)
