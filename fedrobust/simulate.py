@@ -131,7 +131,6 @@ class _Simulation:
         self.strategy = strategy_of(scenario, on_round=self._keep_ledger)
         self.params = world.task.init()
         self.ledger: RoundLedger | None = None
-        self.habits = 0  # how many are kept
         self.began = perf_counter()
 
     @property
@@ -234,9 +233,7 @@ class _Simulation:
             "clients": self.local.memories(),
             "trainers": self.world.planner.choices,
         }
-        if self.habits != len(REMEMBERED):  # whatever becomes of this run, the next does the same
-            habits.save(REMEMBERED)
-            self.habits = len(REMEMBERED)
+        habits.save(REMEMBERED)  # whatever becomes of this run, the next computes as it did
         checkpoint.save(self.checkpoint_path, state)
 
 

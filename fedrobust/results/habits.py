@@ -17,6 +17,9 @@ from fedrobust.core.engine import TrainerName
 __all__ = ["load", "path", "save"]
 
 
+_saved: dict[Path, dict[str, TrainerName]] = {}  # by this process, and where
+
+
 def path() -> Path:
     """Return where they are kept: below $FEDROBUST_CACHE, or the user's cache folder."""
     own = os.environ.get("FEDROBUST_CACHE")
@@ -35,18 +38,23 @@ def load() -> dict[str, TrainerName]:
 
 def save(choices: Mapping[str, TrainerName]) -> None:
     """Keep choices, besides those that are kept already; do nothing if that is impossible."""
-    kept = load()
-    if choices.items() <= kept.items():
-        return
-    everything = {**_all(), _machine(): {**kept, **choices}}
     with suppress(OSError, RuntimeError):  # no home, no room, no right: then not
-        path().parent.mkdir(parents=True, exist_ok=True)
-        part = path().with_suffix(f".{os.getpid()}.part")
-        try:
-            part.write_text(json.dumps(everything, indent=1, sort_keys=True), encoding="utf-8")
-            os.replace(part, path())
-        finally:
-            part.unlink(missing_ok=True)
+        if _saved.get(path()) == dict(choices):  # so it may be called in every round
+            return
+        _saved[path()] = dict(choices)
+        kept = load()
+        if not choices.items() <= kept.items():
+            _write({**_all(), _machine(): {**kept, **choices}})
+
+
+def _write(everything: Mapping[str, object]) -> None:
+    path().parent.mkdir(parents=True, exist_ok=True)
+    part = path().with_suffix(f".{os.getpid()}.part")
+    try:
+        part.write_text(json.dumps(everything, indent=1, sort_keys=True), encoding="utf-8")
+        os.replace(part, path())
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _all() -> dict[str, object]:

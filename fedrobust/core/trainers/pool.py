@@ -5,6 +5,7 @@ import multiprocessing
 import pickle
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from multiprocessing.context import ForkProcess
 
@@ -73,7 +74,8 @@ def _work(
             pickle.loads(pickle.dumps(error))
         except Exception:  # of a kind that cannot travel
             error = FedRobustError(f"Training failed with {type(error).__name__}: {error}")
-        pipe.send(error)
+        with suppress(BrokenPipeError):  # nobody is there any more
+            pipe.send(error)
 
 
 def _received(pipe: Connection) -> list[dict[str, np.ndarray]]:
