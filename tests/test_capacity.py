@@ -64,7 +64,7 @@ def test_a_cohort_beyond_the_memory_takes_turns(world, monkeypatch):
     updates, memories = train_cohort(alone, start, range(10), [{}] * 10, round=1)
 
     expected, kept = train_cohort(world, start, range(10), [{}] * 10, round=1)
-    assert sizes == [3, 3, 3, 1]
+    assert sizes == [2, 3, 2, 3]
     torch.testing.assert_close(updates, expected)
     torch.testing.assert_close(memories, kept)
 

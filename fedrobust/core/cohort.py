@@ -45,9 +45,7 @@ def train_cohort(
         alike[tuple((key, id(b)) for key, b in layers.items())].append(place)
     starts = starts.expand(len(who), -1)
     chunk = chunk_size(world)
-    parts = [
-        places[i : i + chunk] for places in alike.values() for i in range(0, len(places), chunk)
-    ]
+    parts = [part for places in alike.values() for part in _parts(places, chunk)]
     if len(parts) == 1:
         return _train_alike(world, starts, who, memories, round, own[0])
     updates = torch.empty(starts.shape)
@@ -64,6 +62,12 @@ def train_cohort(
         for p, memory in zip(places, kept, strict=True):
             changed[p] = memory
     return updates, changed
+
+
+def _parts(places: list[int], most: int) -> list[list[int]]:
+    """Return parts of nearly equal size, none of them larger than `most`."""
+    count = -(-len(places) // most)
+    return [places[len(places) * i // count : len(places) * (i + 1) // count] for i in range(count)]
 
 
 def _train_alike(
