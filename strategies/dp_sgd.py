@@ -26,8 +26,8 @@ class DPSGD(Behavior):
     how batches are drawn and how many there are: the paper draws each example independently,
     clients here draw batches of a fixed size.
 
-    Cost: about that of training without it, where the cohort is stacked; else the gradient of
-    each example is made, ``[b, d]`` a client.
+    Cost: clipping is cheap where the cohort is stacked; else the gradient of each example is
+    made, ``[b, d]`` a client.  Drawing d numbers a step takes longer than to train a small model.
 
     Fields:
         max_norm: the bound on the norm of an example's gradient (C in the paper).
