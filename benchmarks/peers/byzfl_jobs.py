@@ -13,10 +13,10 @@ try:
 except RuntimeError:
     # A torchvision built for graphics cards cannot load its operators beside a CPU build of
     # PyTorch, and refuses to be imported without them.  ByzFL's rules never call them.
-    _library = torch.library.Library("torchvision", "DEF")
+    _operators = torch.library.Library("torchvision", "DEF")
     for _kind in ("nms", "roi_align", "roi_pool", "ps_roi_align", "ps_roi_pool", "deform_conv2d"):
         for _name in (_kind, f"_{_kind}_backward", f"q{_kind}"):
-            _library.define(f"{_name}(Tensor x) -> Tensor")
+            _operators.define(f"{_name}(Tensor x) -> Tensor")
 
 import byzfl
 

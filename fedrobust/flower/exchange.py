@@ -4,6 +4,7 @@ Building Flower's objects for a hundred clients takes several times as long as t
 model for them.  Whoever knows these sequences reads what they carry; anyone else sees messages.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import overload
 
@@ -31,8 +32,9 @@ class LazyMessages(Sequence[Message]):
         """Whether nobody has seen, and so nobody can have changed, one of the messages."""
         return not self._made
 
+    @abstractmethod
     def _make(self, place: int) -> Message:
-        raise NotImplementedError
+        """Return the message at a place."""
 
     def __len__(self) -> int:
         return self._count

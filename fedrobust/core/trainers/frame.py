@@ -7,7 +7,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Frame", "Layer", "Use", "times"]
+__all__ = ["Frame", "Layer", "NotStackable", "Use", "times"]
+
+
+class NotStackable(Exception):
+    """A model cannot be trained for many clients at once; the message says why."""
 
 
 class Use(NamedTuple):

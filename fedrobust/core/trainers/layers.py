@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from fedrobust.core.trainers.frame import Frame, Layer, times
+from fedrobust.core.trainers.frame import Frame, Layer, NotStackable, times
 
 __all__ = ["stacked_layer"]
 
@@ -55,7 +55,7 @@ class _Conv2d(Layer):
     def __init__(self, frame: Frame, names: Sequence[str], layer: nn.Conv2d) -> None:
         super().__init__(frame, names)
         if layer.padding_mode != "zeros" or isinstance(layer.padding, str):
-            raise NotImplementedError(f"a Conv2d with {layer.padding_mode} {layer.padding} padding")
+            raise NotStackable(f"a Conv2d with {layer.padding_mode} {layer.padding} padding")
         self.stride, self.padding, self.dilation = layer.stride, layer.padding, layer.dilation
         self.groups, self.kernel = layer.groups, layer.kernel_size
 
@@ -175,7 +175,7 @@ class _Embedding(Layer):
     def __init__(self, frame: Frame, names: Sequence[str], layer: nn.Embedding) -> None:
         super().__init__(frame, names)
         if layer.padding_idx is not None or layer.max_norm is not None or frame.side_by_side:
-            raise NotImplementedError("an Embedding with padding_idx, max_norm or convolutions")
+            raise NotStackable("an Embedding with padding_idx, max_norm or convolutions")
 
     def forward(self, tokens: Tensor) -> Tensor:
         table = self.params[0]
@@ -213,7 +213,7 @@ def stacked_layer(frame: Frame, prefix: str, layer: nn.Module) -> Layer | None:
     """Return what stands in for a layer; None if its kind is not known.
 
     Raises:
-        NotImplementedError: if the kind is known, but not with such options.
+        NotStackable: if the kind is known, but not with such options.
     """
     kind = _KINDS.get(type(layer))
     if kind is None:

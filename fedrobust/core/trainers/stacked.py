@@ -10,7 +10,7 @@ from torch.func import vmap
 
 from fedrobust.core.behavior import Memory
 from fedrobust.core.task import Batch, Task, cross_entropy_slopes, mean_weights
-from fedrobust.core.trainers.frame import Frame, Layer
+from fedrobust.core.trainers.frame import Frame, Layer, NotStackable
 from fedrobust.core.trainers.job import Job, Trained, join, row
 from fedrobust.core.trainers.layers import stacked_layer
 
@@ -39,12 +39,12 @@ class StackedModel:
         task: whose model it is.
 
     Raises:
-        NotImplementedError: if the model cannot be stacked; the message says why.
+        NotStackable: if the model cannot be stacked; the message says why.
     """
 
     def __init__(self, task: Task) -> None:
         if task.learned is not None:
-            raise NotImplementedError("it has buffers or frozen parameters")
+            raise NotStackable("it has buffers or frozen parameters")
         root = nn.ModuleDict({"model": copy.deepcopy(task.model)})
         self._frame = Frame(any(isinstance(part, nn.Conv2d) for part in root.modules()))
         self._layers = _exchange(root, self._frame, list(task.layout.shapes))
@@ -96,15 +96,15 @@ class StackedModel:
                 for i, p in enumerate(params)
             ]
         except Exception as error:
-            raise NotImplementedError(f"its code does not run for a cohort: {error}") from error
+            raise NotStackable(f"its code does not run for a cohort: {error}") from error
         if [s.layer for s in slopes] != sorted(self._layers, key=[s.layer for s in slopes].index):
-            raise NotImplementedError("it runs a layer twice, or never")
+            raise NotStackable("it runs a layer twice, or never")
         expected = [task.layout.unflatten(vector) for vector in each]
         for slope in slopes:
             for name, found in zip(slope.layer.names, slope.gradients(), strict=True):
                 true = torch.stack([arrays[name] for arrays in expected])
                 if not (found - true).abs().max() <= 1e-3 * true.abs().max() + 1e-6:
-                    raise NotImplementedError("its code does not treat each example alike")
+                    raise NotStackable("its code does not treat each example alike")
 
 
 _MODELS: WeakKeyDictionary[Task, StackedModel | str] = WeakKeyDictionary()
@@ -115,7 +115,7 @@ def stacked_model(task: Task) -> StackedModel | str:
     if task not in _MODELS:
         try:
             _MODELS[task] = StackedModel(task)
-        except NotImplementedError as reason:
+        except NotStackable as reason:
             _MODELS[task] = str(reason)
     return _MODELS[task]
 
@@ -126,11 +126,11 @@ def descend(job: Job) -> Trained:
     Models of known layers, and any vectorized hook but those that change the loss or the gradient.
 
     Raises:
-        NotImplementedError: if the model cannot be stacked.
+        NotStackable: if the model cannot be stacked.
     """
     model = stacked_model(job.task)
     if isinstance(model, str):
-        raise NotImplementedError(model)
+        raise NotStackable(model)
     lr, momentum, decay = job.training.lr, job.training.momentum, job.training.weight_decay
     params, memory = _layered(job.task, job.start), job.memory
     velocity = [torch.zeros_like(p) for p in params] if momentum else []
@@ -210,14 +210,14 @@ def _exchange(root: nn.Module, frame: Frame, names: list[str]) -> list[Layer]:
             layer = stacked_layer(frame, prefix, child)
             if layer is not None:
                 if shared := [name for name in layer.names if name not in names]:
-                    raise NotImplementedError(f"{shared[0]} is shared between layers")
+                    raise NotStackable(f"{shared[0]} is shared between layers")
                 layer.places = [names.index(name) for name in layer.names]
                 setattr(parent, name, layer)
                 layers.append(layer)
             elif hasattr(child, "inplace"):
                 child.inplace = False  # what a layer returned must stay as it was
     if rest := [name for name, _ in root.named_parameters()]:
-        raise NotImplementedError(f"{rest[0].removeprefix('model.')} is in no known layer")
+        raise NotStackable(f"{rest[0].removeprefix('model.')} is in no known layer")
     return layers
 
 
