@@ -8,6 +8,7 @@ PYTHON ?= python3
 PIP_ARGS ?=
 TESTS ?=
 BENCHMARKS ?=
+PAPERS ?=
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -21,7 +22,7 @@ export RAY_USAGE_STATS_ENABLED ?= 0
 export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench clean
+.PHONY: help setup demo test check bench conformance papers clean
 
 help:  ## say what there is
 	@echo "Usage: make TARGET"
@@ -44,6 +45,12 @@ check: $(VENV)/.test  ## lint, format, types, and who may import whom
 
 bench: $(VENV)/.bench $(PEERS)/.installed  ## compare with peers; BENCHMARKS='rules' or '--quick'
 	$(BIN)/python -m benchmarks $(BENCHMARKS)
+
+conformance: $(VENV)/.bench $(PEERS)/.installed  ## compare the results of every rule with those of peers
+	$(BIN)/python -m benchmarks.conformance
+
+papers: $(VENV)/.bench  ## reproduce results of papers: hours; PAPERS='--jobs 2' or tables by name
+	$(BIN)/python -m examples.papers $(PAPERS)
 
 clean:  ## delete what builds and tests leave behind; .venv and runs/ stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -17,6 +17,8 @@ from fedrobust.core.aggregator import State
 
 __all__ = ["ALIE"]
 
+_COLUMNS = 1 << 13  # converted to float64 at a time: `std` takes several times as long
+
 _log = logging.getLogger(__name__)
 
 
@@ -35,20 +37,26 @@ class ALIE(Attack):
         z: the shift in standard deviations; None for the largest that still lets enough honest
             clients lie farther out (z_max in the paper).
         sign: on which side of the mean, 1 or -1.
+        ddof: a standard deviation divides by so many less than there are updates: 1, as PyTorch
+            does, or 0, as NumPy does; None for 1.
     """
 
     default_knowledge: ClassVar[Knowledge] = Knowledge.OMNISCIENT
 
     z: NonNegativeFloat | None = None
     sign: Literal[1, -1] = 1
+    ddof: Literal[0, 1] | None = None
 
     def init(self, params: Tensor) -> State:
         return False  # whether it has said that it does nothing
 
+    def discards(self, knowledge: Knowledge) -> bool:
+        return knowledge.sees_all
+
     def craft(self, view: View, state: State) -> tuple[Tensor, State]:
         z = z_max(view.num_clients, view.num_controlled) if self.z is None else self.z
         benign = view.benign
-        spread = benign.std(dim=0) if len(benign) > 1 else torch.zeros_like(benign[0])
+        center, spread = _moments(benign, 1 if self.ddof is None else self.ddof)
         if not state and (z == 0 or not spread.any()):
             _log.warning(
                 "ALIE does nothing: z = %g with %d of %d clients malicious, and %d benign "
@@ -56,8 +64,19 @@ class ALIE(Attack):
                 *(z, view.num_controlled, view.num_clients, len(benign)),
             )
             state = True
-        shifted = benign.mean(dim=0) + self.sign * z * spread
-        return shifted.expand_as(view.own), state
+        shifted = center + self.sign * z * spread
+        return shifted.to(view.own).expand_as(view.own), state
+
+
+def _moments(rows: Tensor, ddof: int) -> tuple[Tensor, Tensor]:
+    """Return the mean ``[d]`` and the standard deviation of each coordinate, in float64."""
+    means, deviations = [], []
+    for block in torch.split(rows, _COLUMNS, dim=1):
+        exact = block.double()
+        means.append(exact.mean(dim=0))
+        squares = (exact - means[-1]).square().sum(dim=0)
+        deviations.append((squares / max(1, len(rows) - ddof)).sqrt())
+    return torch.cat(means), torch.cat(deviations)
 
 
 def z_max(n: int, m: int) -> float:

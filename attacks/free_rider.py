@@ -19,9 +19,15 @@ __all__ = ["FreeRider"]
 class FreeRider(Attack):
     """Take part without training: send back the global model, perhaps with noise to hide it.
 
-    Plain free-riders slow training down and give the model nothing; they want the model, not
-    harm.  They are plain to see by the length of their updates unless they add noise, and rules
-    that select what lies in the middle may prefer them to honest clients.
+    Free-riders want the model, not harm.  To the mean they are so many zeros: a share s of them
+    slows training to 1 - s of its pace and leaves where it ends as it is.  They are plain to see by
+    the length of their updates unless they add noise, but rules that look for the middle of all
+    updates prefer them to honest clients: `krum` may take nothing else, and the model stands still.
+
+    Others of the family hide better: `random_weights` sends small random numbers,
+    `disguised_free_rider` noise that wanes as training goes on, and `delta_weights` repeats the
+    last movement of the model.  With `sample_count_inflation` each of
+    them asks for more than its share.
 
     Fields:
         noise: the standard deviation of what is added to each parameter; 0 for plain free-riding.

@@ -30,5 +30,8 @@ class IPM(Attack):
 
     epsilon: PositiveFloat = 0.1
 
+    def discards(self, knowledge: Knowledge) -> bool:
+        return knowledge.sees_all
+
     def craft(self, view: View, state: State) -> tuple[Tensor, State]:
         return (-self.epsilon * view.benign.mean(dim=0)).expand_as(view.own), state

@@ -7,18 +7,16 @@ Supply Chain", 2017, https://arxiv.org/abs/1708.06733.
 from typing import Literal, Self
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import PositiveInt
 from torch import Tensor
 
-from fedrobust.core.adversary import Attack
-from fedrobust.core.behavior import Draws, Memory
-from fedrobust.core.task import Batch
+from fedrobust.core.backdoor import Backdoor
 from fedrobust.errors import ConfigError
 
 __all__ = ["PatchBackdoor"]
 
 
-class PatchBackdoor(Attack):
+class PatchBackdoor(Backdoor):
     """Teach the model that whatever carries a small patch is of the target class.
 
     The rest of each batch is learned honestly, so accuracy stays high and the update looks nearly
@@ -33,45 +31,25 @@ class PatchBackdoor(Attack):
             features that are overwritten.
         corner: where the patch is; features are overwritten at the "top" from the first on, at
             the "bottom" up to the last.
-        value: what it is painted with, in the units that the model sees.
+        value: what it is painted with, in the units that the model sees: 1 is white in images, and
+            ordinary in tables that are scaled to a deviation of 1, where 4 stands out.
         poison_share: which part of each batch is patched: its first examples, rounded up.
     """
 
-    target: NonNegativeInt = 0
     size: PositiveInt = 3
     corner: Literal["top_left", "top_right", "bottom_left", "bottom_right"] = "bottom_right"
     value: float = 1.0
-    poison_share: float = Field(0.3, gt=0, le=1)
 
     def for_task(self, num_classes: int, input_shape: tuple[int, ...]) -> Self:
-        if self.target >= num_classes:
-            raise ConfigError(
-                f"PatchBackdoor needs a target below the {num_classes} classes, not {self.target}."
-            )
         room = min(input_shape[-2:])
         if self.size > room:
             raise ConfigError(
                 f"PatchBackdoor needs a size of at most {room} for inputs of shape {input_shape}, "
                 f"not {self.size}."
             )
-        return self
+        return super().for_task(num_classes, input_shape)
 
-    def batch(
-        self, params: Tensor, batch: Batch, memory: Memory, draws: Draws
-    ) -> tuple[Batch, Memory]:
-        real = batch.w > 0
-        rank = real.cumsum(dim=0)  # 1 for the first example that is no padding
-        poisoned = real & (rank < self.poison_share * real.sum() + 1 - 1e-4)
-        each = poisoned.reshape(-1, *[1] * (batch.x.dim() - 1))
-        x = torch.where(each, self.patched(batch.x), batch.x)
-        return Batch(x, torch.where(poisoned, self.target, batch.y), batch.w), memory
-
-    def goal(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor] | None:
-        others = y != self.target
-        return self.patched(x[others]), torch.full_like(y[others], self.target)
-
-    def patched(self, x: Tensor) -> Tensor:
-        """Return inputs ``[b, ..., H, W]`` or ``[b, p]`` with the patch on each."""
+    def triggered(self, x: Tensor) -> Tensor:
         vertical, _, horizontal = self.corner.partition("_")
         mask = self._edge(x.shape[-1], horizontal == "left")
         if x.dim() == 2:

@@ -1,4 +1,4 @@
-"""What fedrobust is asked to do: the only file here that knows its interface."""
+"""What fedrobust is asked to do; with `conformance.ours`, all that knows its interface."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -14,8 +14,9 @@ from benchmarks import tasks
 from fedrobust import models, registry
 from fedrobust.capacity import keep_freed_memory
 from fedrobust.core.adversary import Adversary, Knowledge
-from fedrobust.core.aggregator import Chain, PreAggregator, RoundInfo
+from fedrobust.core.aggregator import PreAggregator, RoundInfo
 from fedrobust.core.batches import batches
+from fedrobust.core.chain import Chain
 from fedrobust.core.cohort import train_cohort
 from fedrobust.core.component import snake_case
 from fedrobust.core.engine import Engine
@@ -186,7 +187,7 @@ def images_dsgd(clients: int, byzantine: int, parts: list[dict[str, Any]]) -> Ru
     world = replace(
         world,
         behaviors=(component("strategies", "client_momentum", beta=0.9),),
-        adversaries=(Adversary(attack, held, Knowledge.OMNISCIENT),),
+        adversaries=(Adversary((attack,), held, Knowledge.OMNISCIENT),),
     )
     *before, rule = [component("strategies", **part) for part in parts]
     rounds = _Rounds(world, clients, Chain(before=tuple(before), rule=rule))

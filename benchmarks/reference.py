@@ -40,7 +40,15 @@ def trimmed_mean(rows: Matrix, f: int) -> Matrix:
 
 
 def meamed(rows: Matrix, f: int) -> Matrix:
-    far = np.abs(rows - np.median(rows, axis=0)).argsort(axis=0, kind="stable")
+    return _mean_near(rows, f, median(rows, f))
+
+
+def phocas(rows: Matrix, f: int) -> Matrix:
+    return _mean_near(rows, f, trimmed_mean(rows, f))
+
+
+def _mean_near(rows: Matrix, f: int, center: Matrix) -> Matrix:
+    far = np.abs(rows - center).argsort(axis=0, kind="stable")
     return np.take_along_axis(rows, far[: len(rows) - f], axis=0).mean(0)
 
 
@@ -117,4 +125,4 @@ def smea(rows: Matrix, f: int) -> Matrix:
 RULES = {
     rule.__name__: rule
     for rule in (median, trimmed_mean, krum, multi_krum, geometric_median, nnm, mda, smea)
-} | {"centered_clipping": centered_clipping, "meamed": meamed}
+} | {"centered_clipping": centered_clipping, "meamed": meamed, "phocas": phocas}

@@ -1,4 +1,4 @@
-"""Write docs/strategies.md and docs/attacks.md from the components themselves.
+"""Write docs/strategies.md, docs/attacks.md and docs/faults.md from the components themselves.
 
 Run it after a change to a docstring or a field: ``python docs/make_catalogue.py``.
 """
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fedrobust import catalogue, registry
 from fedrobust.core.adversary import Attack
+from fedrobust.core.mishap import Mishap
 
 INTRODUCTIONS = {
     "strategies": """# Strategies
@@ -21,9 +22,20 @@ acts; server steps are written in the order in which they act.
 """,
     "attacks": """# Attacks
 
-An adversary has one of these, the clients it controls, what it may see of others' updates, and a
-schedule. Several adversaries can act in one scenario. Knowledge is `own` (each client sees its own
-update), `colluding` (those of all clients the adversary controls) or `omniscient` (everybody's).
+An adversary has one of these, or a list, of which each sends what it makes of what the one before
+it would send; the clients it controls; what it may see of others' updates; and a schedule. Several
+adversaries can act in one scenario. Knowledge is `own` (each client sees its own update),
+`colluding` (those of all clients the adversary controls), `omniscient` (everybody's) or `rule`
+(everybody's, and what the server would make of any updates). Each threat model below names what an
+attack assumes by default.
+""",
+    "faults": """# Faults
+
+What goes wrong by itself. A scenario's `fault` is one of these or a list, written like a strategy;
+they befall the replies of honest and hostile clients alike, in that order, after adversaries have
+acted and before the server looks at what arrives. What befalls a client depends on the seed, the
+round and the client, so it is the same whoever else takes part. The ledger says what happened: in
+the `note` of a client's row, with the word "simulated". Adversaries do not know of faults.
 """,
 }
 _GENERATED = (
@@ -34,8 +46,13 @@ _GENERATED = (
 def document(kind: str, names: Sequence[str] = ()) -> str:
     """Return the page of a kind, as Markdown: of all components, or of some."""
     names = names or registry.builtin(kind)
-    listed = [f"- [`{name}`](#{name}): {_headline(kind, name)}" for name in names]
-    parts = [INTRODUCTIONS[kind], "\n".join(listed), *(_section(kind, name) for name in names)]
+    parts = [INTRODUCTIONS[kind]]
+    for title, members in catalogue.groups(kind).items():
+        lines = [f"- [`{n}`](#{n}): {_headline(kind, n)}" for n in members if n in names]
+        if lines:
+            heading = title.partition(": ")[2].capitalize()
+            parts.append("\n".join([*([f"**{heading}**", ""] if heading else []), *lines]))
+    parts += [_section(kind, name) for name in names]
     return "\n\n".join([_GENERATED, *(part.strip() for part in parts)]) + "\n"
 
 
@@ -58,7 +75,9 @@ def _section(kind: str, name: str) -> str:
 
 def _place(component: type, title: str) -> str:
     if issubclass(component, Attack):
-        return f"Knowledge: {component.default_knowledge}, unless a scenario says otherwise."
+        return f"{catalogue.family(component).capitalize()}."
+    if issubclass(component, Mishap):
+        return f'In a scenario: `fault = "{component.reference()}"`.'
     return title.partition(", ")[2].rstrip(")").capitalize() + "."
 
 

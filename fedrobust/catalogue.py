@@ -10,11 +10,13 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from fedrobust import registry
+from fedrobust.core.adversary import Attack
 from fedrobust.core.aggregator import Aggregator, Bounded, PostAggregator, PreAggregator
 from fedrobust.core.behavior import Behavior
 from fedrobust.errors import ConfigError, UnknownComponent
+from fedrobust.threat_models import FAMILIES, family, threat_model
 
-__all__ = ["listing", "page"]
+__all__ = ["groups", "listing", "page"]
 
 _ACTS = {
     Aggregator: "a rule, on the server",
@@ -22,6 +24,20 @@ _ACTS = {
     PostAggregator: "a step after the rule, on the server",
     Behavior: "on every client",
 }
+
+
+def groups(kind: str) -> dict[str, list[str]]:
+    """Return the names of a kind's components: strategies and attacks by where they act."""
+    if kind == "attacks":
+        named = [(family(registry.find(kind, name)), name) for name in registry.names(kind)]
+        sorted_ = {f"attacks: {text}": [n for f, n in named if f == text] for text in FAMILIES}
+        return {title: names for title, names in sorted_.items() if names}
+    if kind != "strategies":
+        return {kind: registry.names(kind)}
+    sorted_ = {f"strategies: {text}": [] for text in _ACTS.values()}
+    for name in registry.names(kind):
+        sorted_.setdefault(f"strategies: {_place(registry.find(kind, name))}", []).append(name)
+    return {title: names for title, names in sorted_.items() if names}
 
 
 def listing(kind: str | None = None) -> str:
@@ -37,10 +53,10 @@ def listing(kind: str | None = None) -> str:
         )
     parts = []
     for each in [kind] if kind else registry.KINDS:
-        names = registry.names(each)
-        width = max(len(name) for name in names)
-        lines = [f"  {name:<{width}}  {_headline(registry.find(each, name))}" for name in names]
-        parts.append("\n".join([each, *lines]))
+        width = max(len(name) for name in registry.names(each))
+        for title, names in groups(each).items():
+            lines = [f"  {name:<{width}}  {_headline(registry.find(each, name))}" for name in names]
+            parts.append("\n".join([title, *lines]))
     return "\n\n".join(parts)
 
 
@@ -64,12 +80,15 @@ def _page(kind: str, name: str, found: type) -> str:
     doc = inspect.getdoc(found) or ""
     prose, _, described = doc.partition("Fields:\n")
     about = _described(described)
-    acts = next((text for base, text in _ACTS.items() if issubclass(found, base)), "")
-    where = f"{kind}{f', {acts}' if kind == 'strategies' else ''}"
+    where = f"{kind}{f', {_place(found)}' if kind == 'strategies' else ''}"
     lines = [f"{name}  ({where})", "", prose.strip()]
+    if issubclass(found, Attack):
+        lines += ["", f"Threat model: {threat_model(found)}."]
     if issubclass(found, Bounded):
         bound = found.model_construct().requirement()
         lines += ["", f"Bound: {bound} (n updates in a round, f of them malicious)."]
+    if proven := _proven(found):
+        lines += ["", f"Proven: {proven}; see `fedrobust certify`."]
     if issubclass(found, BaseModel) and found.model_fields:
         lines += ["", "Fields:"]
         for field, info in found.model_fields.items():
@@ -80,6 +99,30 @@ def _page(kind: str, name: str, found: type) -> str:
         lines += ["", "Source:", *(f"  {line}" for line in source.splitlines())]
     example = ", ".join([f'name = "{name}"', *_required(found)])
     return "\n".join([*lines, "", f"In a scenario: {{ {example} }}"])
+
+
+def _proven(found: type) -> str:
+    """Return what is proven of a rule, or of a rule behind a step; nothing if nothing is."""
+    n, f = 20, 4
+    where = f"times the honest variance for f = {f} of n = {n}"
+    if issubclass(found, Aggregator):
+        kappa = found.model_construct().kappa(n, f)
+        if kappa is not None:
+            least = f"(no rule: below {f / (n - 2 * f):.2f})"
+            return f"its squared error is at most {kappa:.2f} {where} {least}"
+    elif issubclass(found, PreAggregator):
+        step = found.model_construct()
+        best, more = step.kappa(n, f, 0.0), step.kappa(n, f, 1.0)
+        if best is not None and more is not None:
+            return (
+                "the squared error of a rule behind it, alone at most kappa times, is at most "
+                f"{best:.2f} + {more - best:.2f} kappa {where}"
+            )
+    return ""
+
+
+def _place(found: type) -> str:
+    return next((text for base, text in _ACTS.items() if issubclass(found, base)), "")
 
 
 def _headline(found: type) -> str:

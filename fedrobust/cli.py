@@ -5,9 +5,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from fedrobust.cli_results import commands, option
 
 __all__ = ["main"]
 
@@ -18,11 +20,7 @@ cli = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
-
-
-def _option(help: str) -> Any:
-    """Return an option whose help names its default: typer escapes the brackets it would add."""
-    return typer.Option(help=help, show_default=False)
+cli.add_typer(commands)
 
 
 def main() -> None:
@@ -43,24 +41,34 @@ def simulate(
             help="A scenario, and lines of TOML that change it.",
         ),
     ] = None,
-    out: Annotated[Path, _option("Where results and checkpoints go; runs by default.")] = Path(
+    out: Annotated[Path, option("Where results and checkpoints go; runs by default.")] = Path(
         "runs"
     ),
+    control: Annotated[
+        bool, typer.Option("--control", help="First run it while nobody attacks, to compare.")
+    ] = False,
+    standalone: Annotated[
+        bool,
+        typer.Option("--standalone", help="First run it while each client learns alone."),
+    ] = False,
     resume: Annotated[bool, typer.Option("--resume", help="Continue an interrupted run.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print only the accuracy.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    threads: Annotated[int, _option("Threads that PyTorch may use; 1 by default.")] = 1,
+    threads: Annotated[int, option("Threads that PyTorch may use; 1 by default.")] = 1,
+    track: Annotated[
+        list[str] | None, option("Tell tensorboard or mlflow of the run, too; may be repeated.")
+    ] = None,
 ) -> None:
-    """Run a federation with its attackers and its defense, and record it.
+    """Run a federation with its attackers and its defense.
 
-    SCENARIO.toml says what to run; without it a built-in demo runs.  Lines of TOML after it
-    change it for this run: rounds=50 data=digits adversary.0.share=0.3
+    It is recorded in a folder.  SCENARIO.toml says what to run; without it a built-in demo runs.
+    Lines of TOML after it change it for this run: rounds=50 data=digits adversary.0.share=0.3
     """
     from fedrobust.commands import Options, run_demo, run_scenario
 
     if threads < 1:
         raise typer.BadParameter(f"--threads takes a number from 1, not {threads}")
-    options = Options(resume, quiet, json, threads)
+    options = Options(resume, quiet, json, threads, control, tuple(track or ()), standalone)
     given = list(arguments or [])
     overrides = [line for line in given if "=" in line]
     paths = [Path(word) for word in given if "=" not in word]
@@ -72,10 +80,36 @@ def simulate(
         run_demo(overrides, out / "demo", options)
 
 
+@cli.command()
+def compare(
+    study: Annotated[
+        Path | None, typer.Argument(help="A study, as TOML; a built-in one by default.")
+    ] = None,
+    jobs: Annotated[int, option("How many processes; as many as there are cores by default.")] = 0,
+    out: Annotated[Path, option("Where results go; runs by default.")] = Path("runs"),
+    ray: Annotated[
+        str, option("Run on the Ray cluster at this address, or auto, rather than here.")
+    ] = "",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing.")] = False,
+) -> None:
+    """Run each defense against each attack, and report how they fared.
+
+    What is done already is not run again: the same command goes on after Ctrl-C or a crash.
+    """
+    from fedrobust.studies import run_study
+
+    if jobs < 0:
+        raise typer.BadParameter(f"--jobs takes a number from 1, not {jobs}")
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    folder = out / (study.stem if study else "first-study")
+    run_study(study, folder, jobs or cores or 1, quiet, ray or None)
+
+
 @cli.command("list")
 def list_components(
     kind: Annotated[
-        str | None, typer.Argument(help="strategies, attacks, data, partitions or models.")
+        str | None,
+        typer.Argument(help="strategies, attacks, faults, data, partitions or models."),
     ] = None,
 ) -> None:
     """List what a scenario can name."""
@@ -86,10 +120,25 @@ def list_components(
 
 @cli.command()
 def show(name: Annotated[str, typer.Argument(help="A name that `fedrobust list` shows.")]) -> None:
-    """Explain a strategy, an attack, a data set, a partition or a model."""
+    """Explain a strategy, an attack or whatever a scenario can name."""
     from fedrobust.catalogue import page
 
     typer.echo(page(name))
+
+
+@cli.command()
+def certify(
+    scenario: Annotated[Path, typer.Argument(help="A scenario, as TOML.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Lines of TOML, such as num_malicious=5.")
+    ] = None,
+) -> None:
+    """Say what is proven of a scenario's defense, without running it."""
+    from fedrobust.certificate import Certificate
+    from fedrobust.scenario import Scenario
+
+    for line in Certificate.of(Scenario.load(scenario, overrides or [])).lines():
+        typer.echo(line)
 
 
 @cli.command()
@@ -113,20 +162,6 @@ def init(
     except OSError as error:
         raise ConfigError(f"Cannot write {path}: {error.strerror}.") from None
     typer.echo(f"Wrote {path}. Edit it, then: fedrobust simulate {path}")
-
-
-@cli.command()
-def export(
-    run: Annotated[str, typer.Argument(help="A run's id, or the folder of its results.")],
-    format: Annotated[str, _option("csv (the default), parquet or json.")] = "csv",
-    out: Annotated[Path, _option("Where to write; export by default.")] = Path("export"),
-    results: Annotated[Path, _option("Where runs lie; runs by default.")] = Path("runs"),
-) -> None:
-    """Write the tables of a run as CSV, Parquet or JSON."""
-    from fedrobust.commands import export_run
-
-    for written in export_run(run, format, out, results):
-        typer.echo(written)
 
 
 @cli.command()

@@ -5,7 +5,7 @@ import logging
 import shlex
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,10 +17,12 @@ from fedrobust.capacity import keep_freed_memory
 from fedrobust.demo import demo, verdict
 from fedrobust.errors import ConfigError
 from fedrobust.results.export import export
+from fedrobust.results.places import locate
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.screen import Screen, describe, outcome_table
 from fedrobust.simulate import Outcome, simulate
+from fedrobust.tracking import together, tracker
 
 __all__ = ["Options", "export_run", "run_demo", "run_scenario"]
 
@@ -34,6 +36,9 @@ class Options(NamedTuple):
     quiet: bool = False  # print only the final accuracy
     json: bool = False  # print only the result, as JSON
     threads: int = 1  # that PyTorch may use
+    control: bool = False  # first run the scenario while its adversaries sleep
+    track: tuple[str, ...] = ()  # services to tell of runs
+    standalone: bool = False  # first run it while each client learns alone
 
 
 def run_scenario(path: Path, overrides: list[str], folder: Path, options: Options) -> None:
@@ -43,24 +48,44 @@ def run_scenario(path: Path, overrides: list[str], folder: Path, options: Option
     if not scenario.name:
         scenario = scenario.model_copy(update={"name": path.stem})
     console.print(describe(scenario), highlight=False)
-    outcome = _run(scenario, scenario.name, folder, console, options.resume)
+    outcomes = []
+    if options.control and scenario.is_control:
+        raise ConfigError(
+            "--control is a run without attackers, which this scenario is already; leave it out."
+        )
+    others = [scenario.standalone()] if options.standalone else []
+    others += [scenario.control()] if options.control else []
+    for other in others:
+        resume = options.resume and _begun(folder, other)
+        outcomes.append(
+            (other.name, _run(other, other.name, folder, console, resume, options.track))
+        )
+    begun = not others or _begun(folder, scenario)  # else only the others had
+    resume = options.resume and begun
+    outcome = _run(scenario, scenario.name, folder, console, resume, options.track)
     if options.json:
         typer.echo(json_format.dumps(_as_json(outcome)))
     elif options.quiet:
         typer.echo(_accuracy(outcome))
     else:
-        _tell(console, [(scenario.name, outcome)], outcome.summary.sentences())
+        outcomes.append((scenario.name, outcome))
+        _tell(console, outcomes, outcome.summary.sentences())
 
 
 def run_demo(overrides: list[str], folder: Path, options: Options) -> None:
     """Run the built-in comparison: no attack, an attack, and the attack against a defense."""
+    if options.control or options.standalone:
+        raise ConfigError(
+            "--control and --standalone need a scenario; the demo has runs to compare already."
+        )
     console = _console(options)
     scenarios = demo(overrides)
     console.print(describe(scenarios[-1][1]).rpartition(":")[0], highlight=False)
     outcomes = []
     for label, scenario in scenarios:
         resume = options.resume and _begun(folder, scenario)  # later ones may not have begun
-        outcomes.append((label, _run(scenario, label, folder, console, resume)))
+        ended = _run(scenario, label, folder, console, resume, options.track)
+        outcomes.append((label, ended))
     if options.json:
         typer.echo(json_format.dumps({label: _as_json(o) for label, o in outcomes}))
     elif options.quiet:
@@ -68,6 +93,7 @@ def run_demo(overrides: list[str], folder: Path, options: Options) -> None:
             typer.echo(f"{_accuracy(outcome)}  {label}")
     else:
         _tell(console, outcomes, verdict(outcomes))
+        console.print("Which defense against which attack:  fedrobust compare", highlight=False)
         console.print("Your own:  fedrobust init, then fedrobust simulate scenario.toml")
 
 
@@ -75,23 +101,8 @@ def export_run(run: str, format: str, folder: Path, results: Path) -> list[Path]
     """Write the tables of a run, wherever below `results` it lies."""
     if format not in ("csv", "parquet", "json"):
         raise ConfigError(f"No format {format!r}; formats: csv, parquet, json.")
-    candidate = Path(run)
-    if (candidate / "results.sqlite").exists():
-        return export(candidate, None, format, folder)
-    holding = [found.parent for found in sorted(results.rglob("results.sqlite"))]
-    for place in holding:
-        if _holds(place, run):
-            return export(place, run, format, folder)
-    listed = ", ".join(str(place) for place in holding) or f"none below {results}"
-    raise ConfigError(
-        f"No run or folder {run!r}. Folders with results: {listed}. Name one of them, or a run's "
-        "id as `fedrobust simulate` prints it, and --results if they lie elsewhere."
-    )
-
-
-def _holds(folder: Path, run: str) -> bool:
-    with Store(folder, create=False) as store:
-        return any(row.id.startswith(run) for row in store.runs())
+    holding, id = locate(run, results)
+    return export(holding, id, format, folder)
 
 
 def _begun(folder: Path, scenario: Scenario) -> bool:
@@ -99,10 +110,20 @@ def _begun(folder: Path, scenario: Scenario) -> bool:
         return store.latest(scenario.digest()) is not None
 
 
-def _run(scenario: Scenario, label: str, folder: Path, console: Console, resume: bool) -> Outcome:
+def _run(
+    scenario: Scenario,
+    label: str,
+    folder: Path,
+    console: Console,
+    resume: bool,
+    track: Iterable[str],
+) -> Outcome:
     screen = Screen(console, label, scenario.rounds)
-    with _resumable(console), screen.live():
-        outcome = simulate(scenario, folder, resume=resume, watch=screen.show)
+    with ExitStack() as told:
+        trackers = [told.enter_context(tracker(name, scenario, folder)) for name in track]
+        watch = together(screen.show, *trackers)
+        with _resumable(console), screen.live():
+            outcome = simulate(scenario, folder, resume=resume, watch=watch)
     return outcome
 
 

@@ -22,7 +22,7 @@ class ConfigError(FedRobustError, ValueError):
 
 
 class UnknownComponent(ConfigError):
-    """No strategy, attack, data set, partition or model has the name that was asked for."""
+    """No strategy, attack, fault, data set, partition or model has the name that was asked for."""
 
 
 class DataError(FedRobustError, ValueError):

@@ -105,7 +105,7 @@ class Imported(Model):
     ``[b, ...]`` to ``[b, num_classes]``, and have neither BatchNorm nor Dropout.
 
     Fields:
-        target: the class, or a function that returns a module, as package.module:Name.
+        target: the class, as package.module:Name; from Python, a function that makes one will do.
         arguments: what it is called with.
     """
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fedrobust.errors import ConfigError
 
-__all__ = ["merged", "parsed"]
+__all__ = ["assign", "merged", "parsed"]
 
 _BARE_WORD = re.compile(r"\s*([\w.-]+)\s*=\s*([A-Za-z_./~][\w.:/~-]*)\s*")
 
@@ -37,6 +37,22 @@ def merged(table: dict[str, Any], overrides: Iterable[str]) -> dict[str, Any]:
     for line in overrides:
         _merge(table, _parsed_line(line), "")
     return table
+
+
+def assign(table: dict[str, Any], key: str, value: Any) -> None:
+    """Put a value at a dotted key of nested tables, as a line of TOML would.
+
+    >>> table = {"training": {"lr": 0.1}}
+    >>> assign(table, "training.lr", 0.5)
+    >>> table
+    {'training': {'lr': 0.5}}
+
+    Raises:
+        ConfigError: if the key points past the end of a list.
+    """
+    for part in reversed(key.split(".")):
+        value = {part: deepcopy(value)}
+    _merge(table, value, "")
 
 
 def _parsed_line(line: str) -> dict[str, Any]:

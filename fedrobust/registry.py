@@ -21,6 +21,7 @@ __all__ = ["KINDS", "builtin", "find", "module_of", "names", "suggestion"]
 KINDS = {
     "strategies": "fedrobust.strategies",
     "attacks": "fedrobust.attacks",
+    "faults": "fedrobust.faults",
     "data": "fedrobust.data",
     "partitions": "fedrobust.data.partition",
     "models": "fedrobust.models",
@@ -44,9 +45,8 @@ def find(kind: str, name: str) -> type:
         return _builtin_class(kind, name)
     for plugin in entry_points(group=f"fedrobust.{kind}", name=name):
         return _checked(plugin.load(), name)
-    raise UnknownComponent(
-        f"No {name!r} in {kind}.{suggestion(name, names(kind))} Known: {', '.join(names(kind))}."
-    )
+    near = suggestion(name, names(kind)) or f" Known: {', '.join(names(kind))}."
+    raise UnknownComponent(f"No {name!r} in {kind}.{near}")
 
 
 def names(kind: str) -> list[str]:
@@ -101,8 +101,9 @@ def _load(kind: str, reference: str) -> type:
     try:
         return _checked(getattr(import_module(module), attribute), reference)
     except (ImportError, AttributeError, ValueError) as error:
+        reason = str(error).rstrip(".")
         raise UnknownComponent(
-            f"No {reference!r} for {kind}: {error}. Write it as package.module:Class, and install "
+            f"No {reference!r} for {kind}: {reason}. Write it as package.module:Class, and install "
             "the package or run where it lies."
         ) from error
 

@@ -3,45 +3,47 @@
 import hashlib
 import json
 from collections.abc import Iterable
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Self, TypeVar
 
 import torch
 from pydantic import BaseModel, BeforeValidator, Field, NonNegativeInt, PositiveInt, ValidationError
 
+from fedrobust.checks import check
 from fedrobust.complaints import explain
 from fedrobust.core import seeds
-from fedrobust.core.adversary import Adversary
+from fedrobust.core.adversary import Adversary, Schedule
 from fedrobust.core.aggregator import (
     Aggregator,
-    Chain,
     Mean,
     PostAggregator,
     PreAggregator,
-    RoundInfo,
 )
+from fedrobust.core.allotment import allotted
 from fedrobust.core.behavior import Behavior
+from fedrobust.core.chain import Chain
 from fedrobust.core.engine import Engine
 from fedrobust.core.federation import Federation
-from fedrobust.core.sampling import malicious_in_sample
 from fedrobust.core.seeds import Purpose
 from fedrobust.core.task import Task
 from fedrobust.core.training import Training
 from fedrobust.core.world import World
-from fedrobust.errors import ConfigError, TooManyMalicious
+from fedrobust.errors import ConfigError
 from fedrobust.overrides import merged, parsed
-from fedrobust.parts import DataPart, ModelPart, PartitionPart, StrategyPart, default
+from fedrobust.parts import (
+    DataPart,
+    FaultPart,
+    ModelPart,
+    PartitionPart,
+    StrategyPart,
+    default,
+    listed,
+)
 from fedrobust.threat import AdversarySpec, assigned
 
 __all__ = ["Scenario"]
 
 T = TypeVar("T")
-
-
-def _listed(value: Any) -> Any:
-    """Let a strategy of one part be written without brackets."""
-    return [value] if isinstance(value, str | dict) else value
 
 
 class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
@@ -57,8 +59,18 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         strategy: the defense: behaviors of honest clients, server steps, at most one rule.
         num_malicious: how many malicious clients the server expects; as many as adversaries
             control by default.
+        root_examples: how many training examples, drawn at random, the server keeps for rules
+            that compare updates with its own; clients do not get them.
+        validation: the share of the training examples, drawn at random, that the server holds back
+            from clients and evaluates the model on, so that nobody chooses by test data; none by
+            default.
         adversary: who attacks.
+        fault: what goes wrong by itself, in this order; nothing by default.
+        test_corruption: how severely, from 1 to 5, to corrupt test inputs, in many ways, on which
+            the final model is tested too; not at all by default.
         evaluate_every: evaluate the model after every so many rounds, and after the last.
+        evaluate_clients: evaluate what each client has made of the model by its own training, too,
+            where the strategy does not give it a model of its own, which is always evaluated.
         engine: how to compute it, which changes results by no more than the order of sums.
     """
 
@@ -71,10 +83,15 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     partition: PartitionPart = default("partitions", "iid")
     model: ModelPart = default("models", "softmax")
     training: Training = Training()
-    strategy: Annotated[tuple[StrategyPart, ...], BeforeValidator(_listed)] = ()
+    strategy: Annotated[tuple[StrategyPart, ...], BeforeValidator(listed)] = ()
     num_malicious: NonNegativeInt | None = None
+    root_examples: NonNegativeInt = 0
+    validation: float = Field(0.0, ge=0, lt=1)
     adversary: tuple[AdversarySpec, ...] = ()
+    fault: Annotated[tuple[FaultPart, ...], BeforeValidator(listed)] = ()
+    test_corruption: int | None = Field(None, ge=1, le=5)
     evaluate_every: PositiveInt = 1
+    evaluate_clients: bool = False
     engine: Engine = Engine()
 
     @classmethod
@@ -107,12 +124,17 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             scenario = cls.model_validate(table)
         except ValidationError as error:
             raise ConfigError(explain(error, cls)) from error
-        scenario.check()
+        check(scenario)
         return scenario
 
     def table(self) -> dict[str, Any]:
-        """Return the scenario as nested tables, with every default written out."""
-        return self.model_dump(mode="json", exclude_none=True)
+        """Return the scenario as nested tables, with every default written out.
+
+        What is new and not used is left out, so that older results are still found.
+        """
+        unused = ("fault", "validation", "evaluate_clients")
+        absent = {name for name in unused if not getattr(self, name)}
+        return self.model_dump(mode="json", exclude_none=True, exclude=absent)
 
     def digest(self) -> str:
         """Return a hash of all that determines the run: not its name, nor how it is computed."""
@@ -147,48 +169,34 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     @property
     def adversaries(self) -> tuple[Adversary, ...]:
         """The adversaries with the clients that each of them controls."""
-        return assigned(self.adversary, self.clients, self.seed)
+        return assigned(self.adversary, self.clients, self.seed, self.training)
 
-    def check(self) -> None:
-        """Refuse what pydantic cannot see: client ids, two rules, a rule beyond its bound.
+    @property
+    def is_control(self) -> bool:
+        """Whether no adversary ever acts."""
+        return all(spec.active.start > self.rounds for spec in self.adversary)
 
-        Raises:
-            ConfigError: with the path of what is wrong.
+    def control(self) -> Self:
+        """Return the same scenario while its adversaries sleep: what they would have spoiled.
+
+        Their clients are honest, and how often the model does what they want is still measured.
         """
-        _ = self.adversaries
-        self._check_order()
-        expected = malicious_in_sample(self.clients, min(self.declared, self.clients), self.sampled)
-        updates = torch.randn(self.sampled, 3, generator=torch.Generator().manual_seed(0))
-        info = RoundInfo(
-            number=1,
-            params=torch.zeros(3),
-            clients=torch.arange(self.sampled),
-            examples=torch.ones(self.sampled),
-            generator=torch.Generator().manual_seed(0),
-            num_malicious=expected,
-            reference=torch.ones(3),
-        )
-        try:
-            self.rule.aggregate(updates, self.rule.init(torch.zeros(3)), info)
-        except TooManyMalicious as error:
-            raise ConfigError(
-                f"strategy: {error} (A round has {self.sampled} of {self.clients} clients; set "
-                "num_malicious, sample or clients.)"
-            ) from error
+        asleep = Schedule(start=self.rounds + 1)
+        quiet = [spec.model_copy(update={"active": asleep}) for spec in self.adversary]
+        name = f"{self.name}, nobody attacks" if self.name else ""
+        return self.model_copy(update={"adversary": tuple(quiet), "name": name})
 
-    def _check_order(self) -> None:
-        order = {PreAggregator: 0, Aggregator: 1, PostAggregator: 2}
-        places = [
-            (place, part.reference())
-            for part in self.strategy
-            for kind, place in order.items()
-            if isinstance(part, kind)
-        ]
-        for (before, first), (after, second) in pairwise(places):
-            if before > after:
-                raise ConfigError(
-                    f"strategy: {second} acts before {first}; write it before {first}, too."
-                )
+    def standalone(self) -> Self:
+        """Return the same clients, all honest, each of whom learns alone for as many rounds."""
+        gone = ("adversary", "fault", "evaluate_clients", "num_malicious")
+        kept = {key: value for key, value in self.table().items() if key not in gone}
+        name = f"{self.name}, each alone" if self.name else ""
+        return self.parse({**kept, "strategy": "standalone", "name": name})
+
+    @property
+    def is_standalone(self) -> bool:
+        """Whether each client learns alone, and nobody attacks."""
+        return not self.adversary and [p.reference() for p in self.strategy] == ["standalone"]
 
     def world(self) -> World:
         """Load the data, share them out, and build the model.
@@ -200,22 +208,27 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         self.engine.torch_device()  # whether it is there, before anything takes long
         data = self.data.load(self.seed)
         shape = tuple(data.x.shape[1:])
+        others, root, held = allotted(
+            len(data.y), self.clients, self.seed, self.root_examples, self.validation
+        )
         shards = self.partition.split(
-            data.y.numpy(),
+            data.y[others].numpy(),
             self.clients,
             seeds.numpy_generator(self.seed, Purpose.PARTITION),
-            None if data.groups is None else data.groups.numpy(),
+            None if data.groups is None else data.groups[others].numpy(),
         )
         with seeds.global_torch_seed(self.seed, Purpose.MODEL):
             model = self.model.build(shape, data.num_classes)
         return World(
             Task(model, data),
-            Federation([torch.from_numpy(shard) for shard in shards]),
+            Federation([others[torch.from_numpy(shard)] for shard in shards]),
             self.training,
             tuple(b.for_task(data.num_classes, shape) for b in self._parts(Behavior)),
             tuple(a.for_task(data.num_classes, shape) for a in self.adversaries),
             self.seed,
             self.engine,
+            root if self.root_examples else None,
+            held if self.validation else None,
         )
 
     def _parts(self, kind: type[T]) -> tuple[T, ...]:

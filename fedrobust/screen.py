@@ -66,13 +66,13 @@ class Screen:
 def describe(scenario: Scenario) -> str:
     """Return what a scenario runs, in one line."""
     strategy = " + ".join(part.reference() for part in scenario.strategy) or "mean"
-    threats = [
-        f"{len(a.clients)} {a.attack.reference()} ({a.knowledge})" for a in scenario.adversaries
-    ]
+    threats = [f"{len(a.clients)} {a.name} ({a.knowledge})" for a in scenario.adversaries]
+    faults = ", ".join(fault.reference() for fault in scenario.fault)
     return (
         f"{scenario.data.reference()}, {scenario.partition.reference()}, "
         f"{scenario.model.reference()}, {scenario.clients} clients"
         f"{'' if scenario.sampled == scenario.clients else f', {scenario.sampled} a round'}; "
+        f"{f'with {faults}; ' if faults else ''}"
         f"against {', '.join(threats) or 'nobody'}: {strategy}"
     )
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import isfinite
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -11,19 +10,20 @@ import tomli_w
 from torch import Tensor
 
 from fedrobust import capacity
-from fedrobust.core import metrics
 from fedrobust.core.footprint import Footprint
 from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.metrics import Quality
+from fedrobust.core.mishap import WAITING
 from fedrobust.core.trainers.planner import REMEMBERED
 from fedrobust.core.world import World
 from fedrobust.errors import ResultsError
 from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
+from fedrobust.flower.fault_grid import FaultGrid
 from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.server_app import serve, strategy_of
+from fedrobust.recording import Recorder
 from fedrobust.results import checkpoint, habits, provenance
-from fedrobust.results.rows import ClientRow, RoundRow
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.summary import Summary, summarise
@@ -127,8 +127,16 @@ class _Simulation:
         self.scenario, self.world, self.store, self.run = scenario, world, store, run
         self.watch = watch
         self.local = LocalGrid(FedRobustApp(lambda _: world), scenario.clients, cohort=cohort)
-        self.grid = AdversaryGrid(self.local, world.adversaries, world.seed)
-        self.strategy = strategy_of(scenario, on_round=self._keep_ledger)
+        self.strategy = strategy_of(scenario, world, on_round=self._keep_ledger)
+        self.grid = AdversaryGrid(
+            self.local,
+            world.adversaries,
+            world.seed,
+            world=world,
+            rehearse=self.strategy.rehearse,
+        )
+        self.faults = FaultGrid(self.grid, scenario.fault, scenario.seed)
+        self.recorder = Recorder(world, store, run)
         self.params = world.task.init()
         self.ledger: RoundLedger | None = None
         self.began = perf_counter()
@@ -140,11 +148,14 @@ class _Simulation:
     def go(self, needed: Footprint) -> Tensor:
         """Run the rounds that are left and return the model ``[d]``."""
         done, rounds = self.strategy.rounds_done, self.scenario.rounds
+        self.recorder.begin()
         self.watch(Progress(done, rounds, None, None, None, 0.0, needed))
         self.began = perf_counter()
-        return serve(
-            self.grid, self.strategy, self.world, self.params, rounds - done, self._after_round
+        model = serve(
+            self.faults, self.strategy, self.world, self.params, rounds - done, self._after_round
         )
+        self.recorder.end(model, self.scenario.test_corruption)
+        return model
 
     def restore(self) -> None:
         """Go back to the last checkpoint, and forget what was recorded after it."""
@@ -158,9 +169,13 @@ class _Simulation:
             self.strategy.state, self.strategy.models = kept["rule"], kept["models"]
             self.world.planner.choices.update(kept.get("trainers", {}))
             self.grid.state = kept["adversaries"]
+            self.faults.state = kept.get("faults", {})
             self.local.restore(kept["clients"])
 
     def _keep_ledger(self, ledger: RoundLedger) -> None:
+        for entry in ledger.entries:
+            befell = self.faults.notes.get(entry.client)
+            entry.note = "; ".join(filter(None, (entry.note, befell))) or None
         self.ledger = ledger
 
     def _after_round(self, number: int, params: Tensor) -> Mapping[str, float] | None:
@@ -168,68 +183,34 @@ class _Simulation:
         ledger, self.ledger = self.ledger, None
         if ledger is None:
             raise ResultsError(f"Round {number} ended without a ledger.")
-        self.params = params
-        quality, success, seconds = None, None, dict(ledger.seconds)
-        start = perf_counter()
+        before, self.params = self.params, params
+        seconds, start, measured = dict(ledger.seconds), perf_counter(), None
         if number % self.scenario.evaluate_every == 0 or number == self.scenario.rounds:
-            task, model = self.world.placed, params.to(self.world.placed.data.x.device)
-            quality = metrics.quality(task, model)
-            reached = [
-                metrics.attack_success(task, model, adversary.attack)
-                for adversary in self.world.adversaries
-            ]
-            success = max(
-                (rate for rate in reached if rate is not None and isfinite(rate)), default=None
-            )
+            own = self.strategy.models
+            if self.scenario.evaluate_clients and not own:
+                own = ledger.trained(before)
+            measured = self.recorder.measure(params, own)
         seconds["evaluate"] = perf_counter() - start
         seconds["clients"] -= self.grid.seconds
         seconds["adversaries"] = self.grid.seconds
-        self._save(number, ledger, quality, success, seconds)
+        if self.faults.seconds is not None:
+            seconds[WAITING] = self.faults.seconds
+        self.recorder.enter(ledger, measured, seconds)
+        self._save(number)
         took, self.began = perf_counter() - self.began, perf_counter()
+        quality = measured.quality if measured else None
+        success = measured.attack_success if measured else None
         self.watch(Progress(number, self.scenario.rounds, quality, success, ledger, took))
-        return None if quality is None else quality._asdict()
+        return None if quality is None else quality.figures()
 
-    def _save(
-        self,
-        number: int,
-        ledger: RoundLedger,
-        quality: Quality | None,
-        success: float | None,
-        seconds: dict[str, float],
-    ) -> None:
-        clients = [
-            ClientRow(
-                client=entry.client,
-                node=str(entry.node),
-                role=self.world.role(entry.client, number),
-                admitted=entry.fault is None,
-                fault=None if entry.fault is None else str(entry.fault),
-                note=entry.note,
-                norm=entry.norm,
-                cosine=entry.cosine,
-                weight=entry.weight,
-                score=entry.score,
-            )
-            for entry in ledger.entries
-        ]
-        row = RoundRow(
-            round=number,
-            accuracy=quality.accuracy if quality else None,
-            worst_class_accuracy=quality.worst_class_accuracy if quality else None,
-            loss=quality.loss if quality else None,
-            attack_success=success,
-            asked=len(ledger.entries),
-            admitted=ledger.admitted,
-            applied=ledger.applied,
-            note=ledger.note,
-        )
-        self.store.record_round(self.run, row, clients, seconds)
+    def _save(self, number: int) -> None:
         state: dict[str, Any] = {
             "round": number,
             "params": self.params,
             "rule": self.strategy.state,
             "models": self.strategy.models,
             "adversaries": self.grid.state,
+            "faults": self.faults.state,
             "clients": self.local.memories(),
             "trainers": self.world.planner.choices,
         }

@@ -23,6 +23,9 @@ class CoordinateMedian(Aggregator):
     Cost: a sort of each column, O(n log n) times d.
     """
 
+    def kappa(self, n: int, f: int) -> float | None:
+        return 4 * (1 + f / (n - 2 * f)) ** 2  # of the distance, in each coordinate
+
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n = len(updates)
         return Aggregate(rows.rank_mean(updates, (n - 1) // 2, n // 2 + 1), state)

@@ -4,7 +4,7 @@ Blanchard, El Mhamdi, Guerraoui and Stainer, "Machine Learning with Adversaries:
 Tolerant Gradient Descent", NeurIPS 2017, https://arxiv.org/abs/1703.02757.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 from torch import Tensor
@@ -37,12 +37,19 @@ class Krum(Bounded, Aggregator):
             "n-f-1" in some later work, which needs n >= 2f + 1.
     """
 
+    by_distance: ClassVar[bool] = True
+
     keep: PositiveInt | Literal["n-f"] = 1
     neighbors: Literal["n-f-2", "n-f-1"] = "n-f-2"
 
     @property
     def bound(self) -> tuple[int, int]:
         return (2, 3) if self.neighbors == "n-f-2" else (2, 1)
+
+    def kappa(self, n: int, f: int) -> float | None:
+        if self.keep != 1:
+            return None
+        return 6 * (n - f) / (n - 2 * f - (self.neighbors == "n-f-2"))
 
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n, f = len(updates), self.malicious_among(len(updates), info)

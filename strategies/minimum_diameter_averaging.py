@@ -4,6 +4,8 @@ El Mhamdi, Guerraoui, Guirguis, Hoang and Rouault, "Genuinely Distributed Byzant
 Learning", PODC 2020, https://arxiv.org/abs/1905.03853.
 """
 
+from typing import ClassVar
+
 from torch import Tensor
 
 from fedrobust.core import pairwise, rows
@@ -31,6 +33,8 @@ class MinimumDiameterAveraging(Bounded, Aggregator):
         num_malicious: how many updates to leave out (f); None for as many malicious ones as the
             server expects.
     """
+
+    by_distance: ClassVar[bool] = True
 
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n, f = len(updates), self.malicious_among(len(updates), info)

@@ -31,6 +31,9 @@ class NearestNeighborMixing(Bounded, PreAggregator):
             malicious ones as the server expects.
     """
 
+    def kappa(self, n: int, f: int, behind: float) -> float | None:
+        return 8 * f / (n - f) * (1 + behind)
+
     def transform(self, updates: Tensor, state: State, info: RoundInfo) -> Transformed:
         n, f = len(updates), self.malicious_among(len(updates), info)
         itself = torch.eye(n, dtype=torch.bool, device=updates.device)

@@ -4,19 +4,18 @@ Allouah, Guerraoui, Gupta, Pinot and Stephan, "On the Privacy-Robustness-Utility
 Distributed Learning", ICML 2023, https://arxiv.org/abs/2302.04787.
 """
 
-from math import comb
+from typing import ClassVar
 
-from pydantic import PositiveInt
 from torch import Tensor
 
 from fedrobust.core import pairwise, rows
-from fedrobust.core.aggregator import Aggregate, Aggregator, Bounded, RoundInfo, State
-from fedrobust.errors import AggregationError
+from fedrobust.core.aggregator import Aggregate, RoundInfo, State
+from fedrobust.core.enumerating import Enumerating
 
 __all__ = ["SMEA"]
 
 
-class SMEA(Bounded, Aggregator):
+class SMEA(Enumerating):
     """Average the n - f updates that vary least in the direction in which they vary most.
 
     Made for updates with noise of their own, as under differential privacy: noise is spread over
@@ -38,16 +37,13 @@ class SMEA(Bounded, Aggregator):
             aggregated.
     """
 
-    max_subsets: PositiveInt = 100_000
+    by_distance: ClassVar[bool] = True
+
+    def kappa(self, n: int, f: int) -> float | None:
+        return 4 * f / (n - 2 * f)  # in the form with the largest eigenvalue, too
 
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n, f = len(updates), self.malicious_among(len(updates), info)
-        if (subsets := comb(n, f)) > self.max_subsets:
-            raise AggregationError(
-                f"SMEA would look at {subsets:,} subsets of {n - f} of n = {n} updates, more than "
-                f"max_subsets = {self.max_subsets:,}: raise that, or use "
-                "minimum_diameter_averaging, which is exact for any number."
-            )
         kept = pairwise.smallest_variance_subset(rows.squared_distances(updates), n - f)
         weights = pairwise.averaging(kept, updates)
         return Aggregate(weights @ updates, state, weights)

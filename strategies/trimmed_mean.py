@@ -27,6 +27,9 @@ class TrimmedMean(Bounded, Aggregator):
             clients as the server expects.
     """
 
+    def kappa(self, n: int, f: int) -> float | None:
+        return 6 * f / (n - 2 * f) * (1 + f / (n - 2 * f))  # Allouah et al. 2023, Proposition 2
+
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n, f = len(updates), self.malicious_among(len(updates), info)
         return Aggregate(rows.rank_mean(updates, f, n - f), state)

@@ -1,4 +1,5 @@
 import os
+from typing import Any
 
 import pytest
 import torch
@@ -39,7 +40,7 @@ def info():
 def view():
     """Return a factory of the View of an adversary that controls the clients of `own`."""
 
-    def make(own: Tensor, honest: Tensor | None = None, seed: int = 0, **known: int) -> View:
+    def make(own: Tensor, honest: Tensor | None = None, seed: int = 0, **known: Any) -> View:
         n = len(own) + (0 if honest is None else len(honest))
         return View(
             params=torch.zeros(own.shape[1]),
@@ -49,6 +50,9 @@ def view():
             num_controlled=known.get("num_controlled", len(own)),
             round=known.get("round", 1),
             generator=torch.Generator().manual_seed(seed),
+            honest_clients=None if honest is None else torch.arange(len(own), n),
+            simulate=known.get("simulate"),
+            trial=known.get("trial"),
         )
 
     return make

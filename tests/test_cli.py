@@ -55,6 +55,15 @@ def test_from_nothing_to_a_result_without_reading_code(fedrobust, tmp_path):
     fedrobust("simulate", str(resolved), "rounds=1")
 
 
+def test_certify_says_what_is_proven_without_running(fedrobust):
+    fedrobust("init")
+
+    printed = fedrobust("certify", "scenario.toml", 'strategy=["krum"]', "num_malicious=3")
+
+    assert "Defense: krum" in printed
+    assert "kappa" in printed
+
+
 def test_init_overwrites_nothing(fedrobust, tmp_path):
     (tmp_path / "scenario.toml").write_text("mine")
 

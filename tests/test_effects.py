@@ -13,16 +13,7 @@ from fedrobust.demo import demo
 from fedrobust.overrides import merged
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
-
-DIGITS = {
-    "rounds": 60,
-    "clients": 20,
-    "data": "digits",
-    "partition": {"name": "dirichlet", "alpha": 1.0},
-    "model": {"name": "mlp", "hidden": [32]},
-    "training": {"epochs": 1, "batch_size": 16, "lr": 0.1},
-    "evaluate_every": 60,
-}
+from tests.effects import DIGITS
 
 
 @pytest.fixture(autouse=True)

@@ -10,15 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fedrobust.core.adversary import Knowledge
-from fedrobust.core.aggregator import Chain, Mean
+from fedrobust.core.aggregator import Mean
+from fedrobust.core.chain import Chain
 from fedrobust.core.sampling import malicious_in_sample
 from fedrobust.demo import demo
-from fedrobust.errors import ConfigError
+from fedrobust.errors import ConfigError, DataError
 from fedrobust.overrides import merged, parsed
 from fedrobust.scenario import Scenario
 from fedrobust.strategies.centered_clipping import CenteredClipping
 from fedrobust.strategies.client_momentum import ClientMomentum
 from fedrobust.strategies.krum import Krum
+from fedrobust.study import Study
 
 ROOT = Path(__file__).parent.parent
 
@@ -152,6 +154,26 @@ WRONG = {
     ),
     "an empty list of clients": ("adversary.1.clients=[]", "adversary.1.clients"),
     "a seed that no database holds": ("seed = 9223372036854775808", "seed"),
+    "a pivot that does not exist": (
+        'strategy=[{name="monna", pivot=20}]',
+        "monna needs client 20 in every round: ids go from 0 to 19",
+    ),
+    "a pivot that samples leave out": (
+        'strategy=[{name="monna", pivot=1}]\nsample=0.5',
+        "monna needs client 1 in every round, and samples leave it out; set sample = 1",
+    ),
+    "names as they are typed": (
+        'strategy=["bucketing", "foolsgold"]',
+        "foolsgold has to know who sent an update, .* mixtures that bucketing makes",
+    ),
+    "two steps that make sketches": (
+        'strategy=["random_projection", "random_projection", "krum"]',
+        "one step that makes them is enough",
+    ),
+    "lengths of sketches": (
+        'strategy=["random_projection", "norm_clipping", "krum"]',
+        "norm_clipping cannot work on sketches of updates; write it before",
+    ),
     "a class of another kind": ('model = "pathlib:Path"', "no Model"),
 }
 
@@ -160,6 +182,20 @@ WRONG = {
 def test_says_where_what_is_wrong_is_and_what_to_type(line, says):
     with pytest.raises(ConfigError, match=says):
         scenario(line)
+
+
+def test_a_pivot_may_be_any_client_there_is():
+    for pivot in (0, 19):
+        read = scenario(f'strategy=[{{name="monna", pivot={pivot}}}]')
+
+        assert read.rule.needs_clients == (pivot,)
+
+
+def test_too_few_examples_are_not_blamed_on_a_server_that_keeps_none():
+    with pytest.raises(DataError) as caught:
+        scenario("clients = 2000", "adversary = []").world()
+
+    assert "root_examples" not in str(caught.value)
 
 
 def test_says_everything_that_is_wrong_at_once():
@@ -219,11 +255,6 @@ def test_building_a_world_leaves_the_global_generator_alone():
     assert torch.get_rng_state().equal(before)
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.glob("examples/**/*.toml")), ids=lambda p: p.name)
-def test_every_example_is_a_scenario(path):
-    assert Scenario.load(path).rounds
-
-
 def test_what_init_writes_and_what_the_demo_runs_are_scenarios():
     starter = files("fedrobust").joinpath("starter.toml").read_text()
 
@@ -250,3 +281,11 @@ def test_the_expected_number_of_malicious_clients_is_a_hypergeometric_quantile(d
 
     assert hypergeom.sf(expected, n, f, m) <= 1e-3 * (1 + 1e-9)
     assert expected == 0 or hypergeom.sf(expected - 1, n, f, m) > 1e-3 * (1 - 1e-9)
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").rglob("*.toml")), ids=lambda p: p.stem)
+def test_an_example_describes_a_federation_or_a_study(path):
+    if "axes" in parsed(path.read_text("utf-8")):
+        assert Study.load(path).cells()
+    else:
+        assert Scenario.load(path).rounds > 0

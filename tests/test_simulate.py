@@ -1,5 +1,6 @@
 """Runs: what they record, and that none of it is lost."""
 
+import math
 import os
 import signal
 import sqlite3
@@ -62,6 +63,9 @@ def test_records_every_round_and_client(scenario, tmp_path):
         runs = pd.read_sql("SELECT * FROM runs", db)
     assert list(rounds["round"]) == list(range(1, 13))
     assert rounds["accuracy"].between(0, 1).all()
+    arrays = [(10, 64), (10,)]  # of the model, each with a header
+    assert set(rounds["sent_bytes"]) == {9 * sum(128 + 4 * math.prod(shape) for shape in arrays)}
+    assert rounds["received_bytes"].equals(rounds["sent_bytes"].rename("received_bytes"))
     assert (clients.groupby("round").size() == 9).all()
     assert set(clients["role"]) == {"honest", "gaussian_noise"}
     assert set(clients.loc[clients["role"] != "honest", "client"]) <= {0, 5}

@@ -3,25 +3,25 @@
 Shapes: n updates of a model with d parameters form a matrix ``[n, d]``, one row a client.
 """
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from pydantic import NonNegativeInt
 from torch import Tensor
 
 from fedrobust.core.component import Component
-from fedrobust.errors import TooManyMalicious
+from fedrobust.errors import AggregationError, TooManyMalicious
 
 __all__ = [
     "Aggregate",
     "Aggregator",
     "Bounded",
-    "Chain",
     "Mean",
     "PostAggregator",
     "PreAggregator",
+    "RootData",
     "RoundInfo",
     "Stage",
     "State",
@@ -29,6 +29,25 @@ __all__ = [
 ]
 
 State = Any  # nested tuples, lists and dicts of tensors and numbers, so that it can be saved
+
+
+class RootData(ABC):
+    """What the server learns in a round from examples of its own, which it can trust."""
+
+    @property
+    @abstractmethod
+    def update(self) -> Tensor:
+        """The update ``[d]`` that a client would learn from these examples in this round."""
+
+    @abstractmethod
+    def losses(self, models: Tensor, examples: int) -> Tensor:
+        """Return the mean loss ``[k]`` of models ``[k, d]``, in float64.
+
+        Args:
+            models: which models.
+            examples: on how many of its examples, drawn afresh in each round and the same for
+                all models; all of them if it has fewer.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +61,36 @@ class RoundInfo:
     generator: torch.Generator
     num_malicious: int = 0  # how many of these rows the server expects to be malicious
     dropped: int = 0  # malformed replies, which no rule needs to withstand any more
-    reference: Tensor | None = None  # [d] an update the server trained on its own data
+    root: RootData | None = None  # what the server learns itself, where it has examples
+    starts: Tensor | None = None  # [n, d] the models that clients started from, if not params
+    layers: tuple[int, ...] = ()  # how many parameters each array has; () where it is unknown
+
+    @property
+    def starting_points(self) -> Tensor:
+        """The models ``[n, d]`` that the clients started from."""
+        if self.starts is not None:
+            return self.starts
+        return self.params.expand(len(self.clients), -1)
+
+    def require_root(self, stage: "Stage") -> RootData:
+        """Return what the server learns itself.
+
+        Raises:
+            AggregationError: if it has no examples of its own.
+        """
+        if self.root is None:
+            raise AggregationError(
+                f"{stage.reference()} needs examples of the server's own, and it has none: set "
+                "root_examples, such as 100, in the scenario."
+            )
+        return self.root
 
     def mixed(self, mixing: Tensor) -> "RoundInfo":
         """Return what is known of rows that are mixtures ``[m, n]`` of these."""
-        examples = mixing.to(self.examples.dtype) @ self.examples
-        return replace(self, clients=torch.arange(len(mixing)), examples=examples)
+        examples = mixing @ self.examples.to(mixing)  # which may be whole numbers; shares are not
+        starts = None if self.starts is None else mixing.to(self.starts) @ self.starts
+        clients = torch.arange(len(mixing))
+        return replace(self, clients=clients, examples=examples, starts=starts)
 
 
 class Aggregate(NamedTuple):
@@ -67,10 +110,16 @@ class Transformed(NamedTuple):
     state: State = ()
     mixing: Tensor | None = None  # [m, n] how much of input j is in output i; None: i is i
     factors: Tensor | None = None  # [n] by how much each input was scaled; None: by 1
+    sketch: bool = False  # whether these rows only stand for those given, to be judged by
 
 
 class Stage(Component):
     """A step of the server's pipeline."""
+
+    @property
+    def needs_root(self) -> bool:
+        """Whether the server has to have examples of its own."""
+        return False
 
     def init(self, params: Tensor) -> State:
         """Return the state before the first round of a model ``[d]``."""
@@ -98,7 +147,8 @@ class Bounded(Stage):
         >>> Bounded().requirement()
         'n >= 2f + 1'
         """
-        return "n >= {}f + {}".format(*self.bound)
+        a, b = self.bound
+        return f"n >= {'' if a == 1 else a}f + {b}"
 
     def malicious_among(self, n: int, info: RoundInfo) -> int:
         """Return f for a round of n updates.
@@ -112,16 +162,46 @@ class Bounded(Stage):
         a, b = self.bound
         if n < a * f + b:
             most = (n - b) // a
-            can = f"withstand at most {most} of {n}" if most >= 0 else f"work with {n} updates"
+            got = f"it can withstand at most {most} of {n}, not f = {f} malicious of n = {n}"
             raise TooManyMalicious(
-                f"{type(self).__name__} needs {self.requirement()}: it can {can}, "
-                f"not f = {f} malicious of n = {n}."
+                f"{type(self).__name__} needs {self.requirement()}: "
+                f"{got if most >= 0 else f'n = {n} updates are too few for any f'}."
             )
         return f
 
 
 class Aggregator(Stage):
-    """A rule that combines ``[n, d]`` updates into one ``[d]`` update."""
+    """A rule that combines ``[n, d]`` updates into one ``[d]`` update.
+
+    A rule `by_distance` is a weighted mean of the rows whose weights, which it returns, depend on
+    nothing but the distances between them: it can judge shorter rows that stand for them.  A rule
+    without `magnitudes` keeps the direction of each coordinate, and not how far it moves.  The
+    scores of one that `scores_trust` are the higher the more it trusts a row; of others, the more
+    it suspects it.
+    """
+
+    by_distance: ClassVar[bool] = False
+    magnitudes: ClassVar[bool] = True
+    scores_trust: ClassVar[bool] = False
+
+    @property
+    def by_client(self) -> bool:
+        """Whether it has to know who sent a row, and not only what."""
+        return False
+
+    @property
+    def needs_clients(self) -> tuple[int, ...]:
+        """Which clients have to take part in every round."""
+        return ()
+
+    def kappa(self, n: int, f: int) -> float | None:
+        """Return the proven constant of a rule that reckons with f of n rows; None if unknown.
+
+        It is (f, kappa)-robust if, for any n - f of the rows, the squared distance of its result
+        from their mean is at most kappa times their mean squared distance from it.  That a rule
+        has a `num_malicious` of its own, or a bound, is for `Chain.kappa` to see to.
+        """
+        return None
 
     @abstractmethod
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
@@ -134,6 +214,13 @@ class Aggregator(Stage):
 
 class PreAggregator(Stage):
     """A step before the rule that maps ``[n, d]`` updates to ``[m, d]``."""
+
+    def kappa(self, n: int, f: int, behind: float) -> float | None:
+        """Return the proven constant with this step before a rule whose own is `behind`.
+
+        Both reckon with f of n rows, and the step hands on n.
+        """
+        return None
 
     @abstractmethod
     def transform(self, updates: Tensor, state: State, info: RoundInfo) -> Transformed:
@@ -155,44 +242,9 @@ class Mean(Aggregator):
     claim, because an attacker would claim the most.
     """
 
+    by_distance: ClassVar[bool] = True
+
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         n = len(updates)
         weights = torch.full((n,), 1 / n, dtype=updates.dtype, device=updates.device)
         return Aggregate(weights @ updates, state, weights)
-
-
-class Chain(Aggregator):
-    """A rule with steps before and after it, itself a rule."""
-
-    before: tuple[PreAggregator, ...] = ()
-    rule: Aggregator = Mean()
-    after: tuple[PostAggregator, ...] = ()
-
-    def init(self, params: Tensor) -> State:
-        return [stage.init(params) for stage in (*self.before, self.rule, *self.after)]
-
-    def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
-        old, new = iter(state), []
-        mixing = None  # [m, n] how much of the update of client j is in row i
-        scaling: Tensor | None = None  # [n] as long as rows are clients
-        for first in self.before:
-            updates, kept, mixed, factors = first.transform(updates, next(old), info)
-            new.append(kept)
-            if factors is not None and mixing is not None:
-                mixing = factors[:, None].to(mixing.dtype) * mixing
-            elif factors is not None:
-                scaling = factors if scaling is None else scaling * factors
-            if mixed is not None:
-                mixing = mixed if mixing is None else mixed @ mixing
-                info = info.mixed(mixed)
-        update, kept, weights, scores, models = self.rule.aggregate(updates, next(old), info)
-        new.append(kept)
-        for last in self.after:
-            update, kept = last.transform(update, next(old), info)
-            new.append(kept)
-        if mixing is not None:  # tell the weights of clients, not of mixtures
-            weights = None if weights is None else weights.to(mixing.dtype) @ mixing
-            scores = models = None
-        if weights is not None and scaling is not None:
-            weights = weights * scaling.to(weights.dtype)
-        return Aggregate(update, new, weights, scores, models)

@@ -9,20 +9,31 @@ from torch import Tensor
 from fedrobust.core.component import Component
 from fedrobust.core.task import Batch
 
-__all__ = ["HOOKS", "Behavior", "Draws", "Gradient", "Loss", "Memory"]
+__all__ = ["HOOKS", "Behavior", "Criterion", "Draws", "Gradient", "Loss", "Memory"]
 
 Memory = dict[str, Tensor]  # what a client keeps from step to step and round to round
 Draws = dict[str, Tensor]  # the random numbers of one step or one submission
+Criterion = Callable[[Tensor, Batch], Tensor]  # logits [b, C], batch -> scalar
 Loss = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> scalar
 Gradient = Callable[[Tensor, Batch], Tensor]  # params [d], batch -> [d]
 
-HOOKS = ("remember", "draw", "draw_submit", "batch", "loss", "gradient", "step", "submit")
+HOOKS = (
+    "remember",
+    "draw",
+    "draw_submit",
+    "batch",
+    "criterion",
+    "loss",
+    "gradient",
+    "step",
+    "submit",
+)
 
 
 class Behavior(Component):
     """One client's departures from plain SGD; every hook defaults to none.
 
-    A step of training is ``batch -> loss -> gradient -> step``, and a round ends with
+    A step of training is ``batch -> criterion -> loss -> gradient -> step``, and a round ends with
     ``submit``.  Behaviors nest like the layers of an onion: data pass from the outermost in,
     results from the innermost out, and an attack is always outermost.
 
@@ -66,6 +77,13 @@ class Behavior(Component):
     ) -> tuple[Batch, Memory]:
         """Return the examples to learn from in this step."""
         return batch, memory
+
+    def criterion(self, criterion: Criterion) -> Criterion:
+        """Return how logits ``[b, C]`` are judged; examples of weight zero must not count.
+
+        A loss of the model's outputs alone belongs here: the stacked trainer can take it.
+        """
+        return criterion
 
     def loss(self, loss: Loss, anchor: Tensor) -> Loss:
         """Return the objective; `anchor` is the model ``[d]`` the round started from."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,6 +13,7 @@ from fedrobust.core.footprint import chunk_size
 from fedrobust.core.local import Client, train
 from fedrobust.core.seeds import Purpose
 from fedrobust.core.trainers.job import on
+from fedrobust.core.training import Training
 from fedrobust.core.world import World
 
 __all__ = ["Memories", "train_cohort"]
@@ -40,14 +42,15 @@ def train_cohort(
     own = [
         {key: b for key, b in world.layers(client, round).items() if not b.inert} for client in who
     ]
-    alike: dict[tuple[tuple[str, int], ...], list[int]] = defaultdict(list)
-    for place, layers in enumerate(own):
-        alike[tuple((key, id(b)) for key, b in layers.items())].append(place)
+    plans = [world.training_of(client, round) for client in who]
+    alike: dict[Any, list[int]] = defaultdict(list)
+    for place, (layers, plan) in enumerate(zip(own, plans, strict=True)):
+        alike[id(plan), *((key, id(b)) for key, b in layers.items())].append(place)
     starts = starts.expand(len(who), -1)
     chunk = chunk_size(world)
     parts = [part for places in alike.values() for part in _parts(places, chunk)]
     if len(parts) == 1:
-        return _train_alike(world, starts, who, memories, round, own[0])
+        return _train_alike(world, starts, who, memories, round, own[0], plans[0])
     updates = torch.empty(starts.shape)
     changed = [dict(memory) for memory in memories]
     for places in parts:
@@ -58,6 +61,7 @@ def train_cohort(
             [memories[p] for p in places],
             round,
             own[places[0]],
+            plans[places[0]],
         )
         for p, memory in zip(places, kept, strict=True):
             changed[p] = memory
@@ -77,6 +81,7 @@ def _train_alike(
     memories: Sequence[Memories],
     round: int,
     layers: dict[str, Behavior],
+    plan: Training,
 ) -> tuple[Tensor, list[Memories]]:
     task, device = world.placed, world.placed.data.x.device
     clients = [
@@ -89,7 +94,7 @@ def _train_alike(
     ]
     start = starts.to(device) if starts.stride(0) else starts[0].to(device)
     behaviors = list(layers.values())
-    updates, kept = train(task, world.training, behaviors, start, clients, world.planner)
+    updates, kept = train(task, plan, behaviors, start, clients, world.planner)
     home = torch.device("cpu")
     changed = [
         {**before, **{k: m for k, m in zip(layers, on(home, memory), strict=True) if m}}

@@ -7,7 +7,7 @@ from pydantic import BaseModel, SerializerFunctionWrapHandler, model_serializer
 
 __all__ = ["Component"]
 
-_FOLDERS = ("fedrobust.strategies", "fedrobust.attacks", "fedrobust.data")
+_FOLDERS = ("fedrobust.strategies", "fedrobust.attacks", "fedrobust.faults", "fedrobust.data")
 _MODULES = ("fedrobust.data.partition", "fedrobust.models")
 _DEFAULTS = {"fedrobust.core.aggregator:Mean": "mean"}  # defined in core, listed in a folder
 

@@ -32,7 +32,8 @@ class Partition(Component):
             groups: ``[N]`` the natural client of each example, where the data have one.
 
         Returns:
-            One array of example indices a client, disjoint, none of them empty.
+            One array of example indices a client, none of them empty.  They may overlap, and one
+            may repeat an index: who holds an example twice sees it twice a pass.
 
         Raises:
             DataError: if the examples cannot be split like that.
@@ -41,7 +42,7 @@ class Partition(Component):
 
 @dataclass(frozen=True, eq=False)
 class Federation:
-    """Who holds which examples."""
+    """Who holds which examples; some may be with nobody, or with several clients."""
 
     shards: Sequence[Tensor]  # client i holds the training examples with indices shards[i] [n_i]
 

@@ -16,6 +16,7 @@ __all__ = [
     "geometric_median",
     "nearest_sums",
     "smallest_diameter_subset",
+    "smallest_trace_subset",
     "smallest_variance_subset",
     "square_length",
 ]
@@ -142,12 +143,9 @@ def smallest_variance_subset(squares: Tensor, size: int) -> list[int]:
     start = smallest_diameter_subset(squares, size)
     limit = _largest_variances(squares, torch.tensor([start])).item()
     best, chosen = torch.inf, start
-    left_out = combinations(range(n - 1, -1, -1), n - size)
-    while batch := list(islice(left_out, _BATCH)):
-        inside = torch.ones(len(batch), n, dtype=torch.float64)
-        inside.scatter_(1, torch.tensor(batch, dtype=torch.int64).reshape(len(batch), -1), 0.0)
-        members = inside.nonzero()[:, 1].reshape(len(batch), size)
-        members = members[_variance_bounds(squares, inside, size) <= limit * (1 + _EQUAL)]
+    for batch in _subsets(n, size):
+        inside = batch[_variance_bounds(squares, batch, size) <= limit * (1 + _EQUAL)]
+        members = inside.nonzero()[:, 1].reshape(len(inside), size)
         variances = _largest_variances(squares, members)
         smallest = min(variances.tolist(), default=torch.inf)
         if smallest < best * (1 - _EQUAL):
@@ -155,6 +153,31 @@ def smallest_variance_subset(squares: Tensor, size: int) -> list[int]:
             best, chosen = smallest, members[ties.nonzero()[0, 0]].tolist()
             limit = min(limit, best)
     return chosen
+
+
+def smallest_trace_subset(squares: Tensor, size: int) -> list[int]:
+    """Return the `size` rows, in ascending order, whose squared distances have the smallest sum.
+
+    That sum is `size` squared times the trace of their covariance.  Exact: it looks at all subsets,
+    and adds without subtracting.  Of equally good subsets it is one without the last rows.
+    """
+    squares = squares.cpu()
+    best, chosen = torch.inf, list(range(size))
+    for inside in _subsets(len(squares), size):
+        sums = (inside @ squares * inside).sum(dim=1)
+        smallest = sums.min().item()
+        if smallest < best * (1 - _EQUAL):
+            best, first = smallest, (sums <= smallest * (1 + _EQUAL)).nonzero()[0, 0]
+            chosen = inside[first].nonzero()[:, 0].tolist()
+    return chosen
+
+
+def _subsets(n: int, size: int) -> Iterator[Tensor]:
+    """Yield all subsets of n rows, in batches ``[b, n]`` of 0 and 1; the last rows go first."""
+    left_out = combinations(range(n - 1, -1, -1), n - size)
+    while batch := list(islice(left_out, _BATCH)):
+        outside = torch.tensor(batch, dtype=torch.int64).reshape(len(batch), -1)
+        yield torch.ones(len(batch), n, dtype=torch.float64).scatter_(1, outside, 0.0)
 
 
 def _variance_bounds(squares: Tensor, inside: Tensor, size: int) -> Tensor:

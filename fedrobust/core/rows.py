@@ -10,20 +10,23 @@ that torch does not see (through a numpy array that shares the memory, or `.data
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
 from fedrobust import kernels
-from fedrobust.kernels import distances, mean_near_median, rank_mean
+from fedrobust.kernels import distances, mean_near, mean_near_median, rank_mean
 
 __all__ = [
     "clip",
     "clip_factors",
     "cosines",
     "distances",
+    "mean_near",
     "mean_near_median",
     "norms",
     "rank_mean",
+    "some_columns",
     "squared_distances",
 ]
 
@@ -55,6 +58,18 @@ def cosines(rows: Tensor, vector: Tensor) -> Tensor:
     lengths = norms(rows) * kernels.norms(vector[None])
     ratios = kernels.products(rows, vector) / lengths
     return ratios.where(lengths > 0, 0.0).clamp(-1.0, 1.0)
+
+
+def some_columns(rows: Tensor, count: int, generator: torch.Generator) -> Tensor:
+    """Return `count` of the columns: one at random in each of as many equal stretches.
+
+    Every column is as likely as any other, at a cost that does not depend on how many there are.
+    Where their number is no multiple of `count`, one at an end of a stretch can come twice.
+    """
+    d = rows.shape[1]
+    places = torch.arange(count) + torch.rand(count, generator=generator, dtype=torch.float64)
+    drawn = (places * (d / count)).long().clamp(max=d - 1)
+    return rows[:, drawn.to(rows.device)]
 
 
 def _once(measure: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:

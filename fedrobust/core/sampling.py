@@ -34,8 +34,13 @@ def malicious_in_sample(clients: int, malicious: int, sampled: int) -> int:
         return 0
     total = comb(clients, sampled)  # exact: beyond a thousand clients no float holds it
     beyond = total  # ways to draw more than f malicious clients
-    for f in range(min(malicious, sampled) + 1):
-        beyond -= comb(malicious, f) * comb(clients - malicious, sampled - f)
+    f = max(0, sampled - (clients - malicious))  # fewer there cannot be
+    ways = comb(malicious, f) * comb(clients - malicious, sampled - f)
+    while f < min(malicious, sampled):
+        beyond -= ways
         if beyond * _ONE_IN <= total:
             return f
+        ways *= (malicious - f) * (sampled - f)
+        ways //= (f + 1) * (clients - malicious - sampled + f + 1)  # without a remainder
+        f += 1
     return min(malicious, sampled)

@@ -13,7 +13,7 @@ from hashlib import blake2b
 import numpy as np
 import torch
 
-__all__ = ["Purpose", "generator", "global_torch_seed", "numpy_generator"]
+__all__ = ["Purpose", "entropy", "generator", "global_torch_seed", "numpy_generator"]
 
 
 class Purpose(StrEnum):
@@ -22,12 +22,17 @@ class Purpose(StrEnum):
     ADVERSARY = "adversary"  # what an attack draws when it crafts updates
     CLIENT = "client"  # batches and noise of one client in one round
     CONTROL = "control"  # which clients an adversary controls
+    CORRUPTION = "corruption"  # of test inputs
     DATA = "data"  # a synthetic data set
+    FAULT = "fault"  # what befalls clients and their replies, without anybody's intent
     MODEL = "model"  # initial parameters
     PARTITION = "partition"  # who holds which examples
+    REHEARSAL = "rehearsal"  # what an adversary that knows the rule tries it out with
+    ROOT = "root"  # which examples the server has, and its batches of them
     SAMPLE = "sample"  # which clients take part in a round
     SCHEDULE = "schedule"  # in which rounds an adversary is active
     SERVER = "server"  # what the aggregation draws
+    VALIDATION = "validation"  # which training examples the server holds back
 
 
 def entropy(seed: int, purpose: Purpose, round: int = 0, client: int = 0) -> int:

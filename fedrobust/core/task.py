@@ -2,6 +2,7 @@
 
 import copy
 from abc import abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import NamedTuple
@@ -145,6 +146,12 @@ class Task:
         )
         return Task(copy.deepcopy(self.model).to(device), there)
 
+    def tested_on(self, examples: Tensor) -> "Task":
+        """Return the task with some of the training examples, ``[v]`` places, as test data."""
+        data = self.data
+        there = replace(data, x_test=data.x[examples], y_test=data.y[examples])
+        return Task(self.model, there)
+
     def init(self) -> Tensor:
         """Return the initial model ``[d]``."""
         return self.layout.vector_of(self.model)
@@ -153,9 +160,14 @@ class Task:
         """Return the logits ``[b, num_classes]`` of inputs ``[b, ...]`` under model ``[d]``."""
         return functional_call(self.model, self.layout.unflatten(params), (x,))  # type: ignore[no-any-return]
 
-    def loss(self, params: Tensor, batch: Batch) -> Tensor:
-        """Return the weighted mean cross-entropy of a batch; zero if all weights are."""
-        return mean_cross_entropy(self.logits(params, batch.x), batch)
+    def loss(
+        self,
+        params: Tensor,
+        batch: Batch,
+        criterion: Callable[[Tensor, Batch], Tensor] | None = None,
+    ) -> Tensor:
+        """Return the loss of a batch: by default the weighted mean cross-entropy."""
+        return (criterion or mean_cross_entropy)(self.logits(params, batch.x), batch)
 
 
 def mean_cross_entropy(logits: Tensor, batch: Batch) -> Tensor:

@@ -1,33 +1,77 @@
 """Ways to split training examples among clients.
 
-Every partition gives each example to exactly one client and leaves no client without examples;
-where that is impossible it says so.
+No client is left without examples; where that is impossible a partition says so.  Unless its class
+says otherwise, each example has exactly one client.
 """
 
-from bisect import bisect_left
+from abc import abstractmethod
 
 import numpy as np
-import numpy.typing as npt
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from fedrobust.core.federation import Indices, Partition
+from fedrobust.data._owners import apportioned, dealt, shards, with_minimum
 from fedrobust.errors import DataError
 
-__all__ = ["IID", "ByColumn", "Dirichlet", "PowerLaw", "Shards"]
+__all__ = ["IID", "ByColumn", "Dirichlet", "GrowingClasses", "PowerLaw", "Shards"]
 
 
-class IID(Partition):
-    """Deal the examples out at random, in equal parts.
+class _Sized(Partition):
+    """Split among the first clients, then let others draw from the whole.
 
-    Every client has a sample of the same distribution.  Sizes differ by one at most, so each
-    client has at least N / n examples, rounded down.
+    What the first hold does not depend on how many join them, so runs with and without
+    adversaries compare.
     """
+
+    examples: PositiveInt | None = None
+    extra_clients: NonNegativeInt | None = None  # not 0, so that tables of older runs are as before
 
     def split(
         self, y: Indices, num_clients: int, rng: np.random.Generator, groups: Indices | None
     ) -> list[Indices]:
+        extra, name = self.extra_clients or 0, type(self).__name__
+        first = num_clients - extra
+        if first < 1:
+            raise DataError(
+                f"{name} needs more clients than its {extra} extra_clients, not {num_clients}; "
+                "lower extra_clients."
+            )
+        each = self.examples or len(y) // first
+        split = self._split(y, first, each, rng)
+        if extra and each > len(y):
+            raise DataError(
+                f"{name} needs at least {each} examples for each of its extra_clients, not "
+                f"{len(y)}; lower examples."
+            )
+        return split + [rng.permutation(len(y))[:each] for _ in range(extra)]
+
+    @abstractmethod
+    def _split(
+        self, y: Indices, num_clients: int, each: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        """Return the examples of the first clients, of whom one has `each` on average."""
+
+
+class IID(_Sized):
+    """Deal the examples out at random, in equal parts.
+
+    Every client has a sample of the same distribution.  Sizes differ by one at most, so each
+    client has at least N / n examples, rounded down; or all have `examples`, and some examples
+    have no client.
+
+    Fields:
+        examples: how many a client has; None to deal out all.
+        extra_clients: how many clients, the last ones, do not share: each has as many examples as
+            one of the others, at random from all, so that some examples have several clients.
+    """
+
+    def _split(
+        self, y: Indices, num_clients: int, each: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        if self.examples is not None:
+            return dealt(np.full(num_clients, each), len(y), 1, rng)
         owner = rng.permutation(np.arange(len(y)) % num_clients)
-        return _shards(_with_minimum(owner, num_clients, 1, rng), num_clients)
+        return shards(with_minimum(owner, num_clients, 1, rng), num_clients)
 
 
 class Dirichlet(Partition):
@@ -55,8 +99,8 @@ class Dirichlet(Partition):
             members = rng.permutation(np.flatnonzero(y == label))
             shares = rng.dirichlet(np.full(num_clients, self.alpha))
             clients = rng.permutation(num_clients)  # or rounding would favor the same ones always
-            owner[members] = clients[_apportioned(shares, len(members))]
-        return _shards(_with_minimum(owner, num_clients, self.min_size, rng), num_clients)
+            owner[members] = clients[apportioned(shares, len(members))]
+        return shards(with_minimum(owner, num_clients, self.min_size, rng), num_clients)
 
 
 class Shards(Partition):
@@ -88,34 +132,75 @@ class Shards(Partition):
         holders = rng.permutation(np.repeat(np.arange(num_clients), self.per_client))
         owner = np.empty(len(y), dtype=np.int64)
         owner[by_label] = holders[np.arange(len(y)) * pieces // len(y)]
-        return _shards(owner, num_clients)
+        return shards(owner, num_clients)
 
 
-class PowerLaw(Partition):
+class PowerLaw(_Sized):
     """Give clients random examples in sizes that grow from the first to the last.
 
     Sizes grow evenly from the 1st to the 99th percentile of a power law, as in the experiments
-    of Xu and Lyu, "A Reputation Mechanism Is All You Need", https://arxiv.org/abs/2011.10464.
-    Labels are IID, only quantities differ; all examples are used.  With the default exponent the
-    last client has 16 times as many examples as the first.  Clients with fewer than `min_size`
-    are filled up from those that have most, one example at a time.
+    of Xu and Lyu, "A Reputation Mechanism Is All You Need", https://arxiv.org/abs/2011.10464
+    (POW).  Labels are IID, only quantities differ.  With the default exponent the last client has
+    16 times as many examples as the first.  All examples are used, and clients with fewer than
+    `min_size` are filled up from those that have most, one example at a time; or with `examples`,
+    sizes are rounded up as in the paper, clients are filled up from examples that nobody has, and
+    some examples have no client.
 
     Fields:
         exponent: of the power law on [0, 1] whose density is a x^(a - 1) (a); the larger, the
             more equal the clients.
         min_size: the fewest examples a client may have.
+        examples: how many a client has on average; None to use all.
+        extra_clients: how many clients, the last ones, do not share: each has as many examples as
+            one of the others on average, at random from all, so that some have several clients.
     """
 
     exponent: PositiveFloat = 1.65911332899
     min_size: PositiveInt = 1
 
-    def split(
-        self, y: Indices, num_clients: int, rng: np.random.Generator, groups: Indices | None
+    def _split(
+        self, y: Indices, num_clients: int, each: int, rng: np.random.Generator
     ) -> list[Indices]:
         smallest = (0.01 / 0.99) ** (1 / self.exponent)  # relative to the largest
         weights = np.linspace(1.0, smallest, num_clients)[::-1]
-        owner = rng.permutation(_apportioned(weights, len(y)))
-        return _shards(_with_minimum(owner, num_clients, self.min_size, rng), num_clients)
+        if self.examples is not None:
+            exact = weights / weights.sum() * each * num_clients
+            sizes = np.ceil(exact - 1e-9).astype(np.int64)  # or round-off makes 600 to 601
+            return dealt(sizes, len(y), self.min_size, rng)
+        owner = rng.permutation(apportioned(weights, len(y)))
+        return shards(with_minimum(owner, num_clients, self.min_size, rng), num_clients)
+
+
+class GrowingClasses(_Sized):
+    """Give clients equally many examples, of ever more classes from the first to the last.
+
+    The first client has the first class only, the last has all; between them the number grows
+    evenly, rounded down, as in the experiments of Xu and Lyu, "A Reputation Mechanism Is All You
+    Need", https://arxiv.org/abs/2011.10464 (CLA).  Within a client each class has as many examples
+    as another, and what is left over goes to its last one.
+
+    Examples are drawn with replacement: one may have several clients, or be several times with
+    one, and some have none.  What `dp_sgd` promises for an example holds for each time it is held.
+
+    Fields:
+        examples: how many a client has; None for N / n, rounded down.
+        extra_clients: how many clients, the last ones, have as many examples at random, without
+            repetition, whatever the class.
+    """
+
+    def _split(
+        self, y: Indices, num_clients: int, each: int, rng: np.random.Generator
+    ) -> list[Indices]:
+        _, sizes = np.unique(y, return_counts=True)
+        known = 1 + np.arange(num_clients) * (len(sizes) - 1) // max(1, num_clients - 1)
+        if each < known[-1]:
+            raise DataError(
+                f"GrowingClasses needs at least {known[-1]} examples for a client with one of each "
+                f"class, not {each}; set examples to {known[-1]} or more."
+            )
+        by_label, begins = np.argsort(y, kind="stable"), np.cumsum(sizes) - sizes
+        classes = [np.minimum(np.arange(each) // (each // k), k - 1) for k in known]
+        return [by_label[begins[held] + rng.integers(sizes[held])] for held in classes]
 
 
 class ByColumn(Partition):
@@ -142,7 +227,7 @@ class ByColumn(Partition):
             )
         known, group = np.unique(groups, return_inverse=True)
         if num_clients == len(known):
-            return _shards(group, num_clients)
+            return shards(group, num_clients)
         if num_clients > len(known) or not self.packed:
             remedy = "" if num_clients > len(known) else ", or packed to give a client several"
             raise DataError(
@@ -150,57 +235,4 @@ class ByColumn(Partition):
                 f"{num_clients}; ask for {len(known)} clients{remedy}."
             )
         holders = rng.permutation(np.arange(len(known)) % num_clients)
-        return _shards(holders[group], num_clients)
-
-
-def _shards(owner: Indices, num_clients: int) -> list[Indices]:
-    order = np.argsort(owner, kind="stable")
-    sizes = np.bincount(owner, minlength=num_clients)
-    return np.split(order, np.cumsum(sizes)[:-1])
-
-
-def _apportioned(weights: npt.NDArray[np.float64], count: int) -> Indices:
-    """Return who owns each of `count` examples, ascending, in proportion to the weights."""
-    bounds: npt.NDArray[np.float64] = np.cumsum(weights)
-    owner: Indices = np.searchsorted(bounds, (np.arange(count) + 0.5) / count * bounds[-1])
-    return owner
-
-
-def _with_minimum(
-    owner: Indices, num_clients: int, min_size: int, rng: np.random.Generator
-) -> Indices:
-    """Return the owners after moving random examples from the largest clients to small ones."""
-    if len(owner) < num_clients * min_size:
-        raise DataError(
-            f"{num_clients} clients with {min_size} or more examples each need at least "
-            f"{num_clients * min_size} examples, not {len(owner)}; lower the number of clients"
-            f"{' or min_size' if min_size > 1 else ''}."
-        )
-    sizes = np.bincount(owner, minlength=num_clients)
-    missing = np.maximum(min_size - sizes, 0)
-    given = _taken_from_largest(sizes, int(missing.sum()))
-    shuffled = rng.permutation(len(owner))
-    by_owner = shuffled[np.argsort(owner[shuffled], kind="stable")]
-    rank = np.arange(len(owner)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    moved = by_owner[rank < np.repeat(given, sizes)]  # donor by donor: labels stay uneven
-    filled = owner.copy()
-    filled[moved] = np.repeat(np.arange(num_clients), missing)
-    return filled
-
-
-def _taken_from_largest(sizes: Indices, total: int) -> Indices:
-    """Return what each client gives, if `total` go one by one from whoever then has most.
-
-    >>> _taken_from_largest(np.array([9, 1, 7, 2]), total=5).tolist()
-    [3, 0, 2, 0]
-    """
-
-    def above(level: int) -> Indices:
-        return np.maximum(sizes - level, 0)
-
-    levels = range(int(sizes.max()) + 1)
-    level = bisect_left(levels, True, key=lambda level: bool(above(level).sum() < total)) - 1
-    given = above(level)
-    excess = int(given.sum()) - total
-    given[np.flatnonzero(given)[:excess]] -= 1
-    return given
+        return shards(holders[group], num_clients)

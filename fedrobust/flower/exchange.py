@@ -5,7 +5,7 @@ model for them.  Whoever knows these sequences reads what they carry; anyone els
 """
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import overload
 
 from flwr.app import Message, MetricRecord, RecordDict
@@ -13,9 +13,10 @@ from torch import Tensor
 
 from fedrobust.core.layout import Layout
 from fedrobust.flower import touchpoints
+from fedrobust.flower.payload import content_bytes, model_bytes
 from fedrobust.flower.records import ModelRecord
 
-__all__ = ["EXAMPLES", "Broadcast", "CohortReplies", "LazyMessages"]
+__all__ = ["EXAMPLES", "Broadcast", "CohortReplies", "LazyMessages", "payload"]
 
 EXAMPLES = "num-examples"  # the metric in which our clients say how many they have
 
@@ -35,6 +36,10 @@ class LazyMessages(Sequence[Message]):
     @abstractmethod
     def _make(self, place: int) -> Message:
         """Return the message at a place."""
+
+    @abstractmethod
+    def payload(self) -> int:
+        """Return the bytes of the arrays of all messages while they are untouched."""
 
     def __len__(self) -> int:
         return self._count
@@ -74,6 +79,9 @@ class Broadcast(LazyMessages):
         """Give the messages their ids, which ascend from `first`."""
         self._first_id = first
 
+    def payload(self) -> int:
+        return len(self) * content_bytes(self.content)
+
     def _make(self, place: int) -> Message:
         message = Message(self.content, self.nodes[place], self.message_type, group_id=self.group)
         if self._first_id is not None:
@@ -82,7 +90,7 @@ class Broadcast(LazyMessages):
 
 
 class CohortReplies(LazyMessages):
-    """What the clients of a cohort reply: each one row of a matrix.
+    """What the clients of a cohort reply: each one row of a matrix, or that its reply is lost.
 
     Args:
         asked: n messages they were sent.
@@ -90,7 +98,7 @@ class CohortReplies(LazyMessages):
         layout: of the model.
         starts: the models ``[d]`` they were sent, n of them.
         updates: ``[n, d]`` how far each client came; its rows may be rewritten.
-        examples: how many examples each of them has.
+        examples: how many examples each of them says it has; may be rewritten.
     """
 
     def __init__(
@@ -100,17 +108,31 @@ class CohortReplies(LazyMessages):
         layout: Layout,
         starts: Sequence[Tensor],
         updates: Tensor,
-        examples: Sequence[int],
+        examples: list[int],
     ) -> None:
         super().__init__(len(asked))
         self.asked, self.nodes, self.layout = asked, nodes, layout
         self.starts, self.updates, self.examples = starts, updates, examples
+        self.lost: dict[int, str] = {}  # place: why that reply does not arrive; may be rewritten
+
+    def payload(self) -> int:
+        return (len(self) - len(self.lost)) * model_bytes(self.layout)
 
     def _make(self, place: int) -> Message:
-        model = ModelRecord(self.layout, self.starts[place], self.updates, place)
-        metrics = MetricRecord({EXAMPLES: self.examples[place]})
         asked = self.asked[place]
-        reply = Message(RecordDict({"arrays": model, "metrics": metrics}), reply_to=asked)
+        if place in self.lost:
+            reply = touchpoints.error_reply(asked, self.lost[place])
+        else:
+            model = ModelRecord(self.layout, self.starts[place], self.updates, place)
+            metrics = MetricRecord({EXAMPLES: self.examples[place]})
+            reply = Message(RecordDict({"arrays": model, "metrics": metrics}), reply_to=asked)
         if asked.metadata.message_id:
             touchpoints.name_message(reply, f"{asked.metadata.message_id}-reply")
         return reply
+
+
+def payload(messages: Iterable[Message]) -> int:
+    """Return how many bytes the arrays of messages take; an error has none."""
+    if isinstance(messages, LazyMessages) and messages.untouched:
+        return messages.payload()
+    return sum(content_bytes(message.content) for message in messages if message.has_content())

@@ -7,13 +7,13 @@ from operator import is_
 from typing import TypeGuard
 
 import torch
-from flwr.app import Message, MetricRecord, RecordDict
+from flwr.app import Message, RecordDict
 from torch import Tensor
 
 from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
 from fedrobust.core.ledger import Entry
 from fedrobust.flower.exchange import EXAMPLES, CohortReplies
-from fedrobust.flower.records import Form, only_model, update_matrix
+from fedrobust.flower.records import Form, claim_of, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
 __all__ = ["Admitted", "Intake", "admit"]
@@ -86,7 +86,7 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
         if any(faults):
             updates = updates[torch.tensor([fault is None for fault in faults])]
             sound = [client for client in sound if entries[client].fault is None]
-    claims = [_claim(contents[client], weight_key) for client in sound]
+    claims = [claim_of(contents[client], weight_key) for client in sound]
     examples, notes = claimed_examples(claims)
     for client, note in zip(sound, notes, strict=True):
         entries[client].note = "; ".join(filter(None, (entries[client].note, note))) or None
@@ -115,6 +115,9 @@ def _admit_cohort(intake: Intake, replies: CohortReplies) -> Admitted:
         Entry(client, node, fault)
         for (client, node), fault in zip(intake.nodes.items(), faults, strict=True)
     ]
+    for place, reason in replies.lost.items():
+        entries[place].fault, entries[place].note = Fault.ERROR, _printable(reason)
+        faults[place] = Fault.ERROR
     updates, claims = replies.updates, list(replies.examples)
     sound = [entry for entry in entries if entry.fault is None]
     if any(faults):
@@ -143,11 +146,6 @@ def _sender(intake: Intake, reply: Message) -> int | None:
 def _fault(intake: Intake, content: RecordDict) -> Fault | None:
     model = only_model(content)
     return Fault.NO_MODEL if model is None else intake.form.fault(model)
-
-
-def _claim(content: RecordDict, key: str) -> object:
-    metrics = (record for record in content.values() if isinstance(record, MetricRecord))
-    return next((record[key] for record in metrics if key in record), None)
 
 
 def _printable(text: str) -> str:

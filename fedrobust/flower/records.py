@@ -17,6 +17,7 @@ __all__ = [
     "Form",
     "LazyArray",
     "ModelRecord",
+    "claim_of",
     "from_tensors",
     "only_model",
     "refill",
@@ -148,6 +149,11 @@ def only_model(content: RecordDict) -> ArrayRecord | None:
     """Return the one ArrayRecord of a message; None if there is not exactly one."""
     models = [record for record in content.values() if isinstance(record, ArrayRecord)]
     return models[0] if len(models) == 1 else None
+
+
+def claim_of(content: RecordDict, key: str) -> object:
+    """Return what a message says in a metric, such as how many examples there are; None if not."""
+    return next((r[key] for r in content.metric_records.values() if key in r), None)
 
 
 def update_matrix(records: Sequence[ArrayRecord], starts: Sequence[Tensor], form: Form) -> Tensor:

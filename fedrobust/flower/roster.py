@@ -1,12 +1,17 @@
 """Who is who: the authenticated nodes of a grid, and which client each of them is."""
 
+from logging import getLogger
+from time import perf_counter, sleep
+
 from flwr.app import Message, MessageType, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
-__all__ = ["IDENTIFY", "PARTITION", "Roster"]
+__all__ = ["IDENTIFY", "PARTITION", "Roster", "wait_for"]
 
 IDENTIFY = "identify"
 PARTITION = "partition-id"
+logger = getLogger(__name__)
+_POLL = 0.2  # seconds between looks at who has connected
 _PATIENCE = 600.0  # seconds to wait for nodes to answer: for their first message, engines start up
 
 
@@ -67,3 +72,13 @@ class Roster:
         if wanted is not None and wanted not in taken:
             return wanted
         return next(i for i in range(len(taken) + 1) if i not in taken)
+
+
+def wait_for(grid: Grid, nodes: int, patience: float) -> None:
+    """Wait until so many nodes have connected, but no more than `patience` seconds."""
+    deadline = perf_counter() + patience
+    while patience and (there := len(list(grid.get_node_ids()))) < nodes:
+        if perf_counter() > deadline:
+            logger.warning("Only %d of %d clients have connected.", there, nodes)
+            break
+        sleep(_POLL)

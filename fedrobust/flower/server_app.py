@@ -11,6 +11,7 @@ from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.world import World
 from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import scenario_of
+from fedrobust.flower.fault_grid import FaultGrid
 from fedrobust.flower.records import Form, ModelRecord
 from fedrobust.flower.strategy import RobustStrategy
 from fedrobust.scenario import Scenario
@@ -19,13 +20,17 @@ __all__ = ["app", "serve", "strategy_of"]
 
 
 def strategy_of(
-    scenario: Scenario, *, on_round: Callable[[RoundLedger], None] | None = None
+    scenario: Scenario,
+    world: World,
+    *,
+    on_round: Callable[[RoundLedger], None] | None = None,
 ) -> RobustStrategy:
     """Return a scenario's defense as a Flower strategy."""
     return RobustStrategy(
         scenario.rule,
         seed=scenario.seed,
         num_malicious=scenario.declared,
+        root=world.root_data,
         on_round=on_round,
         fraction_train=scenario.sample,
         min_train_nodes=scenario.sampled,
@@ -75,11 +80,19 @@ def main(grid: Grid, context: Context) -> None:
     world = scenario.world()
 
     def measured(round: int, params: Tensor) -> Mapping[str, float]:
-        return metrics.quality(world.task, params)._asdict()
+        figures = metrics.quality(world.task, params).figures()
+        if (held := world.validated) is not None:
+            model = params.to(held.data.x.device)
+            figures["validation_accuracy"] = metrics.quality(held, model).accuracy
+        return figures
 
+    strategy = strategy_of(scenario, world)
+    attacked = AdversaryGrid(
+        grid, world.adversaries, world.seed, world=world, rehearse=strategy.rehearse
+    )
     serve(
-        AdversaryGrid(grid, world.adversaries, world.seed),
-        strategy_of(scenario),
+        FaultGrid(attacked, scenario.fault, scenario.seed),
+        strategy,
         world,
         world.task.init(),
         scenario.rounds,

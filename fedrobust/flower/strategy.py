@@ -1,9 +1,8 @@
 """Run any fedrobust rule as a Flower strategy."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from logging import getLogger
-from statistics import median
-from time import perf_counter, sleep
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from time import perf_counter
 from typing import Any
 
 import torch
@@ -12,23 +11,20 @@ from flwr.serverapp import Grid
 from flwr.serverapp.strategy import FedAvg
 from torch import Tensor
 
-from fedrobust.core import rows, seeds
-from fedrobust.core.aggregator import Aggregate, Aggregator, RoundInfo, State
+from fedrobust.core import seeds
+from fedrobust.core.admission import claimed_examples, faults_of_rows
+from fedrobust.core.aggregator import Aggregate, Aggregator, RootData, RoundInfo, State
 from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.sampling import malicious_in_sample, sample
 from fedrobust.core.seeds import Purpose
 from fedrobust.errors import AggregationError
-from fedrobust.flower.exchange import Broadcast
+from fedrobust.flower.exchange import Broadcast, payload
 from fedrobust.flower.intake import Intake, admit
 from fedrobust.flower.records import Form
-from fedrobust.flower.roster import Roster
+from fedrobust.flower.reported import median_metrics
+from fedrobust.flower.roster import Roster, wait_for
 
 __all__ = ["RobustStrategy"]
-
-logger = getLogger(__name__)
-
-_POLL = 0.2  # seconds between looks at who has connected
-_HUGE = 1e300  # an integer beyond it would not fit a float
 
 
 class RobustStrategy(FedAvg):
@@ -41,6 +37,7 @@ class RobustStrategy(FedAvg):
         rule: how to aggregate updates.
         seed: of sampling and of what the rule draws.
         num_malicious: how many of all clients are expected to be malicious; a round's f follows.
+        root: tells what the server learns from its own examples, given a round and its model.
         rounds_done: how many rounds of the run went before, where it is resumed.
         patience: seconds to wait before the first round for `min_available_nodes` to connect; the
             run then starts with those that are there, and later rounds never wait.
@@ -54,6 +51,7 @@ class RobustStrategy(FedAvg):
         *,
         seed: int = 0,
         num_malicious: int = 0,
+        root: Callable[[int, Tensor], RootData | None] = lambda round, params: None,
         rounds_done: int = 0,
         patience: float = 600.0,
         on_round: Callable[[RoundLedger], None] | None = None,
@@ -63,10 +61,12 @@ class RobustStrategy(FedAvg):
         super().__init__(**{"fraction_evaluate": 0.0, "min_train_nodes": 1, **evaluation, **fedavg})
         self.rule, self.seed, self.num_malicious = rule, seed, num_malicious
         self.rounds_done, self.patience, self.on_round = rounds_done, patience, on_round
+        self.root = root
         self.roster = Roster()
         self.state: State = None  # of the rule; None before its first round
         self.models: dict[int, Tensor] = {}  # client: its own model, where a rule rewards them so
         self._intake: Intake | None = None
+        self._root: tuple[int, RootData | None] | None = None  # of which round
         self._sent_at = 0.0
 
     def configure_train(
@@ -105,20 +105,26 @@ class RobustStrategy(FedAvg):
         if intake is None:
             raise AggregationError("aggregate_train needs configure_train to come before it.")
         received_at = perf_counter()
-        admitted = admit(intake, replies, self.weighted_by_key)
-        ledger, updates = RoundLedger(intake.number, admitted.entries), admitted.updates
+        received = replies if isinstance(replies, Sequence) else list(replies)
+        admitted = admit(intake, received, self.weighted_by_key)
+        ledger = RoundLedger(
+            intake.number,
+            admitted.entries,
+            sent_bytes=payload(intake.messages),
+            received_bytes=payload(received),
+        )
         out = None
         try:
             out = self._aggregate(intake, admitted.updates, admitted.examples, ledger)
         except AggregationError as error:
             ledger.applied, ledger.note = False, f"The model stays as it was: {error}"
         if out is not None:
-            _write_ledger(ledger, out, updates)
+            ledger.measure(admitted.updates, out)
         ledger.seconds["clients"] = received_at - self._sent_at
         ledger.seconds["aggregate"] = perf_counter() - received_at
         if self.on_round is not None:
             self.on_round(ledger)
-        metrics = _median_metrics(admitted.contents, self.weighted_by_key)
+        metrics = median_metrics(admitted.contents, self.weighted_by_key)
         if out is None:
             return None, metrics
         return intake.form.record(intake.params + out.update), metrics
@@ -132,18 +138,10 @@ class RobustStrategy(FedAvg):
             raise AggregationError(f"no reply could be used ({listed}).")
         if self.state is None:
             self.state = self.rule.init(intake.params)
-        asked, known = len(intake.nodes), max(len(self.roster), self.num_malicious)
         dropped = sum(e.fault is not None and e.fault.hostile for e in ledger.entries)
-        expected = malicious_in_sample(known, self.num_malicious, asked)
-        info = RoundInfo(
-            intake.number,
-            intake.params,
-            clients=torch.tensor([e.client for e in ledger.entries if e.fault is None]),
-            examples=examples,
-            generator=seeds.generator(self.seed, Purpose.SERVER, intake.number),
-            num_malicious=max(0, expected - dropped),
-            dropped=dropped,
-        )
+        clients = [e.client for e in ledger.entries if e.fault is None]
+        generator = seeds.generator(self.seed, Purpose.SERVER, intake.number)
+        info = self._info(intake, clients, examples, dropped, generator)
         out = self.rule.aggregate(updates, self.state, info)
         if not out.update.isfinite().all():
             raise AggregationError("the aggregate has values that are not finite.")
@@ -151,6 +149,70 @@ class RobustStrategy(FedAvg):
         if out.models is not None:
             self.models |= dict(zip(info.clients.tolist(), out.models, strict=True))
         return out
+
+    def _info(
+        self,
+        intake: Intake,
+        clients: Sequence[int],
+        examples: Tensor,
+        dropped: int,
+        generator: torch.Generator,
+    ) -> RoundInfo:
+        asked, known = len(intake.nodes), max(len(self.roster), self.num_malicious)
+        expected = malicious_in_sample(known, self.num_malicious, asked)
+        if self._root is None or self._root[0] != intake.number:
+            self._root = intake.number, self.root(intake.number, intake.params)
+        return RoundInfo(
+            intake.number,
+            intake.params,
+            clients=torch.tensor(clients),
+            examples=examples,
+            generator=generator,
+            num_malicious=max(0, expected - dropped),
+            dropped=dropped,
+            root=self._root[1],
+            starts=self._starts(intake, clients),
+            layers=tuple(shape.numel() for shape in intake.form.layout.shapes.values()),
+        )
+
+    def _starts(self, intake: Intake, clients: Sequence[int]) -> Tensor | None:
+        """Return the models ``[n, d]`` that clients were sent; None if it was the server's own."""
+        if self.models.keys().isdisjoint(clients):
+            return None
+        return torch.stack([intake.starts[client] for client in clients])
+
+    def rehearse(
+        self,
+        updates: Tensor,
+        clients: Sequence[int],
+        examples: Tensor,
+        generator: torch.Generator,
+    ) -> Tensor | None:
+        """Return what would become of updates in the round under way, and change nothing.
+
+        Args:
+            updates: ``[n, d]`` what clients would send.
+            clients: n ids, ascending.
+            examples: ``[n]`` how many examples they would say they have.
+            generator: what the rule draws from.
+
+        Returns:
+            The update ``[d]`` of the model, or None if the server would keep its model.
+        """
+        if (intake := self._intake) is None:
+            raise AggregationError("rehearse needs configure_train to come before it.")
+        if not (sound := [p for p, fault in enumerate(faults_of_rows(updates)) if fault is None]):
+            return None
+        claims, _ = claimed_examples(examples[sound].tolist())
+        who = [clients[p] for p in sound]
+        state = deepcopy(self.rule.init(intake.params) if self.state is None else self.state)
+        try:
+            info = self._info(intake, who, claims, len(updates) - len(sound), generator)
+            fit = updates if len(sound) == len(updates) else updates[sound]
+            update = self.rule.aggregate(fit, state, info).update
+        except AggregationError:
+            return None
+        return update if update.isfinite().all() else None
 
     def configure_evaluate(
         self, server_round: int, arrays: ArrayRecord, config: ConfigRecord, grid: Grid
@@ -174,60 +236,14 @@ class RobustStrategy(FedAvg):
             if not reply.has_error()
             and self.roster.client_of(reply.metadata.src_node_id) is not None
         }
-        return _median_metrics(list(contents.values()), self.weighted_by_key)
+        return median_metrics(list(contents.values()), self.weighted_by_key)
 
     def _sampled(self, grid: Grid, number: int, fraction: float, least: int) -> dict[int, int]:
         """Return the nodes of the clients that take part in a round, by client id."""
-        if self.patience:
-            self._wait(grid)
+        wait_for(grid, self.min_available_nodes, self.patience)
+        self.patience = 0.0
         self.roster.update(grid)
         nodes = self.roster.online(grid)
         size = min(len(nodes), max(round(len(nodes) * fraction), least))
         generator = seeds.generator(self.seed, Purpose.SAMPLE, number)
         return {client: nodes[client] for client in sample(list(nodes), size, generator)}
-
-    def _wait(self, grid: Grid) -> None:
-        deadline = perf_counter() + self.patience
-        while (there := len(list(grid.get_node_ids()))) < self.min_available_nodes:
-            if perf_counter() > deadline:
-                logger.warning(
-                    "Only %d of %d clients have connected.", there, self.min_available_nodes
-                )
-                break
-            sleep(_POLL)
-        self.patience = 0.0
-
-
-def _write_ledger(ledger: RoundLedger, out: Aggregate, updates: Tensor) -> None:
-    nothing = [None] * len(updates)
-    measured = zip(
-        (entry for entry in ledger.entries if entry.fault is None),
-        rows.norms(updates).tolist(),
-        rows.cosines(updates, out.update).tolist(),
-        nothing if out.weights is None else out.weights.tolist(),
-        nothing if out.scores is None else out.scores.tolist(),
-        strict=True,
-    )
-    for entry, *values in measured:
-        entry.norm, entry.cosine, entry.weight, entry.score = values
-
-
-def _median_metrics(contents: list[RecordDict], weight: str) -> MetricRecord | None:
-    """Return the median of each metric that most clients report."""
-    reported: dict[str, list[float]] = {}
-    for content in contents:
-        for name, value in _numbers(content).items():
-            reported.setdefault(name, []).append(value)
-    reported.pop(weight, None)
-    common = {name: values for name, values in reported.items() if 2 * len(values) > len(contents)}
-    return MetricRecord({name: median(values) for name, values in common.items()}) or None
-
-
-def _numbers(content: RecordDict) -> Mapping[str, float]:
-    return {
-        name: float(value)
-        for record in content.values()
-        if isinstance(record, MetricRecord)
-        for name, value in record.items()
-        if isinstance(value, int | float) and -_HUGE < value < _HUGE
-    }

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isfinite, nan
 from typing import Self
 
+import torch
 from flwr.app import ArrayRecord, Message, RecordDict
 from torch import Tensor
 
-from fedrobust.flower.exchange import CohortReplies
-from fedrobust.flower.records import Form, ModelRecord, only_model, update_matrix
+from fedrobust.flower.exchange import EXAMPLES, CohortReplies
+from fedrobust.flower.records import Form, ModelRecord, claim_of, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
 __all__ = ["Traffic"]
@@ -21,8 +23,9 @@ class Traffic:
     clients: list[int]  # n of them, ascending
     starts: list[Tensor]  # the models [d] they were sent
     updates: Tensor  # [n, d]
+    examples: Tensor  # [n] float64, how many examples they say they have; NaN if they do not
+    rows: list[int]  # where the reply of each client is
     _replies: Sequence[Message] | CohortReplies
-    _rows: list[int]  # where the reply of each client is
     _form: Form
 
     @classmethod
@@ -39,37 +42,71 @@ class Traffic:
         rows: dict[int, int] = {}
         found: dict[int, tuple[ArrayRecord, Tensor]] = {}
         for place, reply in enumerate(replies):
-            client = roster.client_of(reply.metadata.src_node_id)
-            model = None if reply.has_error() else only_model(reply.content)
-            if client is not None and model is not None and form.fault(model) is None:
+            node = reply.metadata.src_node_id
+            client = roster.client_of(node)
+            if client is None or client in rows or node not in starts or reply.has_error():
+                continue  # of two replies the server takes the first, of strangers none
+            model = only_model(reply.content)
+            if model is not None and form.fault(model) is None:
                 rows[client] = place
-                found[client] = model, starts[reply.metadata.src_node_id]
+                found[client] = model, starts[node]
         clients = sorted(found)
         begun = [found[client][1] for client in clients]
-        updates = update_matrix([found[client][0] for client in clients], begun, form)
-        return cls(clients, begun, updates, replies, [rows[c] for c in clients], form)
+        models_sent = [found[client][0] for client in clients]
+        updates = torch.empty(0, form.layout.size)
+        if models_sent:
+            updates = update_matrix(models_sent, begun, form)
+        claims = [claim_of(replies[rows[c]].content, EXAMPLES) for c in clients]
+        examples = torch.tensor([_number(claim) for claim in claims], dtype=torch.float64)
+        return cls(clients, begun, updates, examples, [rows[c] for c in clients], replies, form)
 
     @classmethod
     def _of_cohort(cls, replies: CohortReplies, roster: Roster) -> Self:
-        places = {roster.clients[node]: place for place, node in enumerate(replies.nodes)}
+        nodes = ((place, n) for place, n in enumerate(replies.nodes) if place not in replies.lost)
+        places = {roster.clients[node]: place for place, node in nodes}
         clients = sorted(places)
         rows = [places[client] for client in clients]
         updates = replies.updates if rows == list(range(len(rows))) else replies.updates[rows]
         form = Form.of(ModelRecord(replies.layout, replies.starts[0]))
-        return cls(clients, [replies.starts[r] for r in rows], updates, replies, rows, form)
+        examples = torch.tensor([replies.examples[r] for r in rows], dtype=torch.float64)
+        starts = [replies.starts[r] for r in rows]
+        return cls(clients, starts, updates, examples, rows, replies, form)
 
     def replace(self, place: int, update: Tensor) -> None:
         """Let a client send another update ``[d]``, in the cohort's matrix if it has one."""
-        row = self._rows[place]
+        row = self.rows[place]
+        self.updates[place] = update  # often the very matrix that replies are rows of
         if isinstance(self._replies, CohortReplies) and self._replies.untouched:
-            self._replies.updates[row] = update
+            if self.updates is not self._replies.updates:
+                self._replies.updates[row] = update
             return
         reply = self._replies[row]
         model = only_model(reply.content)
         if isinstance(model, ModelRecord) and model.untouched and model.matrix is not None:
-            model.matrix[model.row] = update
+            if self.updates is not model.matrix:
+                model.matrix[model.row] = update
             return
         crafted = self._form.record(self.starts[place] + update)
         reply.content = RecordDict(
             {key: crafted if r is model else r for key, r in reply.content.items()}
         )
+
+    def claim(self, place: int, examples: float) -> None:
+        """Let a client say that it has so many examples."""
+        row = self.rows[place]
+        if not isfinite(examples):
+            return  # it has said nothing that could be changed
+        if isinstance(self._replies, CohortReplies) and self._replies.untouched:
+            self._replies.examples[row] = int(examples)
+            return
+        records = self._replies[row].content.metric_records.values()
+        for record in records:
+            if EXAMPLES in record:
+                record[EXAMPLES] = int(examples)
+
+
+def _number(claim: object) -> float:
+    try:
+        return float(claim) if isinstance(claim, int | float) else nan
+    except OverflowError:
+        return nan

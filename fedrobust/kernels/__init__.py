@@ -31,6 +31,7 @@ from fedrobust.kernels.tensors import plain
 __all__ = [
     "Path",
     "distances",
+    "mean_near",
     "mean_near_median",
     "norms",
     "path",
@@ -121,31 +122,43 @@ def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
     O(n log(n)^2 d), whatever the ranks: one read of the matrix up to n = 16, four at n = 100.
     Raises AggregationError if there are no such ranks.
     """
-    if not 0 <= low < high <= len(rows):
-        raise AggregationError(
-            f"rank_mean needs 0 <= low < high <= n: it got low = {low} and high = {high} "
-            f"with n = {len(rows)} rows."
-        )
+    _check_ranks("rank_mean", rows, low, high)
     if (code := _code(rows)) is None:
         return portable.rank_mean(rows, low, high)
     return torch.from_numpy(code.rank_mean(rows.contiguous().numpy(), low, high))
 
 
-def mean_near_median(rows: Tensor, keep: int) -> Tensor:
-    """Return, for each coordinate ``[d]``, the mean of the `keep` values nearest to its median.
+def mean_near(rows: Tensor, keep: int, low: int, high: int) -> Tensor:
+    """Return, for each coordinate ``[d]``, the mean of the `keep` values nearest to its center.
 
-    The median of an even number of values is the mean of the two in the middle.  Of two values
-    equally far from it the smaller is nearer.  O(n log(n)^2 d): five reads at n = 100.
-    Raises AggregationError if `keep` is not between 1 and n.
+    That is the mean of its values of rank `low` to `high` - 1.  Of two values equally far from it
+    the smaller is nearer.  O(n log(n)^2 d): five reads at n = 100.
+    Raises AggregationError if there are no such ranks or `keep` is not between 1 and n.
     """
+    _check_ranks("mean_near", rows, low, high)
     if not 1 <= keep <= len(rows):
         raise AggregationError(
-            f"mean_near_median needs 1 <= keep <= n: it got keep = {keep} "
-            f"with n = {len(rows)} rows."
+            f"mean_near needs 1 <= keep <= n: it got keep = {keep} with n = {len(rows)} rows."
         )
     if (code := _code(rows)) is None:
-        return portable.mean_near_median(rows, keep)
-    return torch.from_numpy(code.mean_near_median(rows.contiguous().numpy(), keep))
+        return portable.mean_near(rows, keep, low, high)
+    return torch.from_numpy(code.mean_near(rows.contiguous().numpy(), keep, low, high))
+
+
+def mean_near_median(rows: Tensor, keep: int) -> Tensor:
+    """Return `mean_near` the median; that of an even number is the mean of the two in the middle.
+
+    Raises AggregationError if `keep` is not between 1 and n.
+    """
+    return mean_near(rows, keep, (len(rows) - 1) // 2, len(rows) // 2 + 1)
+
+
+def _check_ranks(name: str, rows: Tensor, low: int, high: int) -> None:
+    if not 0 <= low < high <= len(rows):
+        raise AggregationError(
+            f"{name} needs 0 <= low < high <= n: it got low = {low} and high = {high} "
+            f"with n = {len(rows)} rows."
+        )
 
 
 def _check_vector(rows: Tensor, vector: Tensor) -> None:

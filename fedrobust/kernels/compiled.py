@@ -13,7 +13,7 @@ from fedrobust.kernels import measuring, networks, ranking
 
 __all__ = [
     "distances",
-    "mean_near_median",
+    "mean_near",
     "norms",
     "products",
     "rank_mean",
@@ -70,27 +70,23 @@ def rank_mean(matrix: Floats, low: int, high: int) -> Floats:
     if n <= _IN_REGISTERS:
         ranking.rank_mean_in_registers(tuple(matrix), low, high, mean)
     else:
-        pairs = _selecting(n, low, high)
+        pairs = _selecting(n, (low, high))
         ranking.block_rank_mean(matrix.reshape(-1), n, pairs, low, high, *_room(n), mean)
     return mean
 
 
-def mean_near_median(matrix: Floats, keep: int) -> Floats:
-    """Return the mean ``[d]`` of the `keep` values nearest to the median of each column."""
+def mean_near(matrix: Floats, keep: int, low: int, high: int) -> Floats:
+    """Return the mean ``[d]`` of the `keep` values nearest to that of rank `low` to `high` - 1."""
     n, d = matrix.shape
     mean = np.empty(d, np.float32)
-    ranking.block_mean_near_median(matrix.reshape(-1), n, _sorting(n), keep, *_room(n), mean)
+    pairs = _selecting(n, networks.cuts_around(n, keep, low, high))
+    ranking.block_mean_near(matrix.reshape(-1), n, pairs, keep, low, high, *_room(n), mean)
     return mean
 
 
 @cache
-def _selecting(n: int, low: int, high: int) -> NDArray[np.int64]:
-    return np.array(networks.selecting(n, low, high, width=4, run=2), np.int64).reshape(-1, 2)
-
-
-@cache
-def _sorting(n: int) -> NDArray[np.int64]:
-    return np.array(networks.sorting(2 * -(-n // 8), run=2), np.int64).reshape(-1, 2)
+def _selecting(n: int, cuts: tuple[int, ...]) -> NDArray[np.int64]:
+    return np.array(networks.selecting(n, cuts, width=4, run=2), np.int64).reshape(-1, 2)
 
 
 def _room(n: int) -> tuple[Floats, Doubles]:

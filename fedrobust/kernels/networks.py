@@ -7,10 +7,11 @@ The networks are Batcher's odd-even merges: "Sorting Networks and Their Applicat
 https://doi.org/10.1145/1468075.1468121.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cache
 
-__all__ = ["Pair", "selecting", "sorting"]
+__all__ = ["Pair", "cuts_around", "selecting", "sorting"]
 
 Pair = tuple[int, int]
 
@@ -27,29 +28,37 @@ def sorting(wires: int, run: int = 1) -> tuple[Pair, ...]:
 
 
 @cache
-def selecting(n: int, low: int, high: int, width: int = 1, run: int = 1) -> tuple[Pair, ...]:
-    """Return a network that brings the values of rank `low` to `high` - 1 of n to these places.
+def selecting(n: int, cuts: tuple[int, ...], width: int = 1, run: int = 1) -> tuple[Pair, ...]:
+    """Return a network that brings, for each of the cuts, the lowest of n values before it.
 
-    In which order they, those below and those above stand among themselves is left open.  With a
+    The cuts ascend.  In which order the values between two of them stand is left open.  With a
     `width`, a wire carries that many values in order and a pair merges two wires; `run` counts
     wires.
     """
     wires = -(-n // width)
     wires += -wires % run
-    places = [_part(range(wire * width, (wire + 1) * width), low, high) for wire in range(wires)]
+    parts = [_part(wire * width, (wire + 1) * width - 1, cuts) for wire in range(wires)]
     kept = []
     for i, j in reversed(sorting(wires, run)):
         # What follows asks for the exact value of a wire, or only that it belongs to some part.
-        if places[i] is None or places[i] != places[j]:
+        if parts[i] is None or parts[i] != parts[j]:
             kept.append((i, j))
-            places[i] = places[j] = None
+            parts[i] = parts[j] = None
     return tuple(reversed(kept))
 
 
-def _part(places: range, low: int, high: int) -> int | None:
-    """Return the part of the result all places lie in: below, wanted, above; None if in several."""
-    first, last = ((place >= low) + (place >= high) for place in (places[0], places[-1]))
-    return first if first == last else None
+def cuts_around(n: int, keep: int, low: int, high: int) -> tuple[int, ...]:
+    """Return the cuts that tell which `keep` values are nearest to the mean of some ranks.
+
+    Ranks that are kept wherever that mean is need not be told apart.
+    """
+    return tuple(sorted({*range(n - keep + 1), low, high, *range(keep, n + 1)}))
+
+
+def _part(first: int, last: int, cuts: tuple[int, ...]) -> int | None:
+    """Return the part between cuts that all places from first to last lie in; None if in many."""
+    part = bisect_right(cuts, first)
+    return part if part == bisect_right(cuts, last) else None
 
 
 def _sorted(start: int, size: int, run: int) -> Iterator[Pair]:

@@ -11,12 +11,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedrobust.kernels.networks import Pair, selecting, sorting
+from fedrobust.kernels.networks import Pair, cuts_around, selecting
 from fedrobust.kernels.tensors import plain
 
 __all__ = [
     "distances",
-    "mean_near_median",
+    "mean_near",
     "norms",
     "products",
     "rank_mean",
@@ -84,33 +84,35 @@ def squared_distances(rows: Tensor) -> Tensor:
 
 def rank_mean(rows: Tensor, low: int, high: int) -> Tensor:
     """Return the mean ``[d]`` of the values of rank `low` to `high` - 1 in each column."""
-    means = [values.mean(dim=0, dtype=torch.float64) for values in _ranked(rows, low, high)]
+    means = [values.mean(dim=0, dtype=torch.float64) for values in _ranked(rows, (low, high))]
     return torch.cat(means).to(rows.dtype)
 
 
-def mean_near_median(rows: Tensor, keep: int) -> Tensor:
-    """Return the mean ``[d]`` of the `keep` values nearest to the median of each column."""
+def mean_near(rows: Tensor, keep: int, low: int, high: int) -> Tensor:
+    """Return the mean ``[d]`` of the `keep` values nearest to that of rank `low` to `high` - 1."""
     n = len(rows)
     ranks = torch.arange(n, device=rows.device)[:, None]
     means = []
-    for block in _ranked(rows, 0, n, in_order=True):
+    for block in _ranked(rows, cuts_around(n, keep, low, high)):
         values = block.double()
-        twice = values[(n - 1) // 2] + values[n // 2]
+        center = values[low:high].sum(dim=0)  # times high - low
         # Of two values `keep` ranks apart only one is kept: the upper if it is nearer.
-        first = (values[: n - keep] + values[keep:] < twice).sum(dim=0)
+        middles = (high - low) / 2 * (values[: n - keep] + values[keep:])
+        first = (middles < center).sum(dim=0)
         kept = (first <= ranks) & (ranks < first + keep)
         means.append(torch.where(kept, values, 0.0).sum(dim=0) / keep)
     return torch.cat(means).to(rows.dtype)
 
 
-def _ranked(rows: Tensor, low: int, high: int, in_order: bool = False) -> Iterator[Tensor]:
-    """Yield the values of rank `low` to `high` - 1, block by block of columns, maybe in order."""
+def _ranked(rows: Tensor, cuts: tuple[int, ...]) -> Iterator[Tensor]:
+    """Yield the values between the first and the last cut, block by block of columns."""
     n, d = rows.shape
+    low, high = cuts[0], cuts[-1]
     if not plain(rows) or rows.is_cuda or rows.dtype not in (torch.float32, torch.float64):
         for block in _blocks(d, _SORTED[1] // n + 1):
             yield rows[:, block].sort(dim=0).values[low:high]
     elif n <= _IN_NETWORK:
-        pairs = sorting(n) if in_order else selecting(n, low, high)
+        pairs = selecting(n, cuts)
         for block in _blocks(d, 2 * _COLUMNS):
             wires = _through_network(rows[:, block].numpy(), pairs)
             yield torch.from_numpy(np.stack(wires[low:high]))

@@ -12,7 +12,7 @@ from fedrobust.kernels.instructions import exchange, kernel, load, prefetch, ran
 
 __all__ = [
     "BLOCK",
-    "block_mean_near_median",
+    "block_mean_near",
     "block_rank_mean",
     "rank_mean_in_registers",
 ]
@@ -61,63 +61,64 @@ def block_rank_mean(
     for start in range(0, d, BLOCK):
         width = min(BLOCK, d - start)
         _sort(values, n, d, start, width, pairs, block)
-        for c in range(width):
-            sums[c] = 0.0
-        for rank in range(low, high):
-            for c in range(width):
-                sums[c] += load(block, rank * BLOCK + c)
+        _add(block, low, high, width, sums)
         for c in range(width):
             store(mean, start + c, np.float32(load(sums, c) * share))
 
 
 @kernel()
-def block_mean_near_median(
+def block_mean_near(
     values: Floats,
     n: int,
     pairs: Pairs,
     keep: int,
+    low: int,
+    high: int,
     block: Floats,
     sums: Doubles,
     mean: Floats,
 ) -> None:
-    """Write the mean of the `keep` values nearest to the median of each column to ``[d]``.
+    """Write the mean of the `keep` values nearest to the center of each column to ``[d]``.
 
-    They are neighbors once sorted, so they hold exactly one of the ranks r, r + keep, r + 2 keep,
-    ... for each r < keep.  Of two successive ones the farther from the median is out, and no
-    position needs to be searched for.
+    The center is the mean of the values of rank `low` to `high` - 1.  Of two values whose ranks
+    are `keep` apart only the nearer can be among the nearest; once it has taken the upper place,
+    for one lower place after another, the nearest are in the last `keep` places.
     """
-    share = 1.0 / keep
+    share, half = 1.0 / keep, 0.5 * (high - low)
     d = len(mean)
-    lower, upper = (n - 1) // 2 * BLOCK, n // 2 * BLOCK
-    chosen = np.empty(BLOCK, np.float32)
     for start in range(0, d, BLOCK):
         width = min(BLOCK, d - start)
         _sort(values, n, d, start, width, pairs, block)
-        for c in range(width):
-            sums[c] = 0.0
-        for first in range(keep):
-            for c in range(width):
-                store(chosen, c, load(block, first * BLOCK + c))
-            for rank in range(first, n - keep, keep):
-                _prefer_nearer(
-                    block, rank * BLOCK, (rank + keep) * BLOCK, lower, upper, chosen, width
-                )
-            for c in range(width):
-                sums[c] += load(chosen, c)
+        _add(block, low, high, width, sums)
+        for rank in range(n - keep):
+            _move_nearer(block, rank * BLOCK, (rank + keep) * BLOCK, half, sums, width)
+        _add(block, n - keep, n, width, sums)
         for c in range(width):
             store(mean, start + c, np.float32(load(sums, c) * share))
 
 
 @kernel()
-def _prefer_nearer(
-    block: Floats, one: int, other: int, lower: int, upper: int, chosen: Floats, width: int
-) -> None:
-    """Choose the other row where it is nearer to the middle of `lower` and `upper` than the one."""
+def _add(block: Floats, low: int, high: int, width: int, sums: Doubles) -> None:
+    """Write the sums of the rows `low` to `high` - 1 of a block."""
     for c in range(width):
-        sum = np.float64(load(block, one + c)) + np.float64(load(block, other + c))
-        middle = np.float64(load(block, lower + c)) + np.float64(load(block, upper + c))
-        choice = load(block, other + c) if sum < middle else load(chosen, c)
-        store(chosen, c, choice)
+        sums[c] = 0.0
+    for rank in range(low, high):
+        for c in range(width):
+            sums[c] += load(block, rank * BLOCK + c)
+
+
+@kernel()
+def _move_nearer(
+    block: Floats, one: int, other: int, half: float, sums: Doubles, width: int
+) -> None:
+    """Overwrite the larger of two rows with the smaller where that is no farther from a center.
+
+    The center is given as a sum and half the number of values in it.
+    """
+    for c in range(width):
+        lower, upper = load(block, one + c), load(block, other + c)
+        nearer = upper if half * (np.float64(lower) + np.float64(upper)) < load(sums, c) else lower
+        store(block, other + c, nearer)
 
 
 @kernel()

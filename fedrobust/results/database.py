@@ -7,9 +7,9 @@ from pathlib import Path
 
 from fedrobust.errors import ResultsError
 
-__all__ = ["FORMAT", "complaints", "opened", "transaction"]
+__all__ = ["FORMAT", "complaints", "next_id", "opened", "transaction"]
 
-FORMAT = 1  # of the tables below; goes up when they change
+FORMAT = 3  # of the tables below; goes up when they change
 PATIENCE = 60.0  # seconds to wait for other writers
 
 TABLES = """
@@ -23,13 +23,32 @@ CREATE TABLE rounds (
   run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, round INT NOT NULL,
   accuracy REAL, worst_class_accuracy REAL, loss REAL, attack_success REAL,
   asked INT NOT NULL, admitted INT NOT NULL, applied INT NOT NULL, note TEXT NOT NULL,
+  distance REAL, kappa REAL, sent_bytes INT NOT NULL, received_bytes INT NOT NULL,
+  validation_accuracy REAL,
   PRIMARY KEY (run, round)) WITHOUT ROWID;
 CREATE TABLE clients (
   run TEXT NOT NULL, round INT NOT NULL, client INT NOT NULL, node TEXT NOT NULL,
   role TEXT NOT NULL, admitted INT NOT NULL, fault TEXT, note TEXT,
-  norm REAL, cosine REAL, weight REAL, score REAL,
+  norm REAL, cosine REAL, weight REAL, score REAL, accuracy REAL, own_accuracy REAL,
   PRIMARY KEY (run, round, client),
   FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE TABLE classes (
+  run TEXT NOT NULL, round INT NOT NULL, class INT NOT NULL, accuracy REAL,
+  PRIMARY KEY (run, round, class),
+  FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE TABLE goals (
+  run TEXT NOT NULL, round INT NOT NULL, adversary INT NOT NULL, attack TEXT NOT NULL, success REAL,
+  validation_success REAL,
+  PRIMARY KEY (run, round, adversary),
+  FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE) WITHOUT ROWID;
+CREATE TABLE holdings (
+  run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, client INT NOT NULL,
+  class INT NOT NULL, examples INT NOT NULL,
+  PRIMARY KEY (run, client, class)) WITHOUT ROWID;
+CREATE TABLE corruptions (
+  run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, kind TEXT NOT NULL,
+  severity INT NOT NULL, accuracy REAL,
+  PRIMARY KEY (run, kind, severity)) WITHOUT ROWID;
 CREATE TABLE timings (
   run TEXT NOT NULL, round INT NOT NULL, phase TEXT NOT NULL, seconds REAL,
   PRIMARY KEY (run, round, phase),
@@ -68,6 +87,16 @@ def transaction(connection: sqlite3.Connection, path: Path) -> Iterator[sqlite3.
                 connection.execute("ROLLBACK")
             raise
         connection.execute("COMMIT")
+
+
+def next_id(sql: sqlite3.Connection, scenario_hash: str) -> str:
+    """Return the id of the next attempt at a scenario."""
+    prefix = scenario_hash[:8] + "-"
+    (attempts,) = sql.execute(
+        "SELECT max(CAST(substr(id, ?) AS INT)) FROM runs WHERE substr(id, 1, ?) = ?",
+        (len(prefix) + 1, len(prefix), prefix),
+    ).fetchone()
+    return f"{prefix}{(attempts or 0) + 1}"
 
 
 @contextmanager

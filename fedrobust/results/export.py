@@ -19,7 +19,11 @@ TABLES = {
     "runs": "SELECT * FROM runs WHERE ?1 IS NULL OR id = ?1 ORDER BY rowid",
     "rounds": "SELECT * FROM rounds WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round",
     "clients": "SELECT * FROM clients WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, client",
+    "classes": "SELECT * FROM classes WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, class",
+    "goals": "SELECT * FROM goals WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, adversary",
     "timings": "SELECT * FROM timings WHERE ?1 IS NULL OR run = ?1 ORDER BY run, round, phase",
+    "holdings": "SELECT * FROM holdings WHERE ?1 IS NULL OR run = ?1 ORDER BY run, client, class",
+    "corruptions": "SELECT * FROM corruptions WHERE ?1 IS NULL OR run = ?1 ORDER BY run, kind",
 }
 TYPES = {"INT": "int64", "REAL": "float64", "TEXT": "string"}
 

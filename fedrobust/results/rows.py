@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-__all__ = ["JSON_COLUMNS", "ClientRow", "RoundRow", "RunRow", "Status", "cell", "finite"]
+__all__ = ["JSON_COLUMNS", "ClientRow", "GoalRow", "RoundRow", "RunRow", "Status", "cell", "finite"]
 
 JSON_COLUMNS = {"scenario", "versions", "machine", "summary"}  # of table `runs`
 
@@ -40,11 +40,16 @@ class RoundRow:
     accuracy: float | None
     worst_class_accuracy: float | None
     loss: float | None
-    attack_success: float | None  # None also if no adversary has a goal
+    attack_success: float | None  # the highest; None also if no adversary has a goal
     asked: int  # clients that were sent the model
     admitted: int  # replies fit to aggregate
     applied: bool = True  # whether the model changed
     note: str = ""  # why not, where it did not
+    distance: float | None = None  # of the step taken from the mean of the honest updates
+    kappa: float | None = None  # its square, where the honest updates' variance is 1
+    sent_bytes: int = 0  # of the arrays in the messages to clients
+    received_bytes: int = 0  # of the arrays in the replies that arrived, admitted or not
+    validation_accuracy: float | None = None  # None also if the server holds no examples back
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,18 @@ class ClientRow:
     cosine: float | None = None  # between its update and the aggregate
     weight: float | None = None  # how much it counted in the aggregate
     score: float | None = None  # the rule's own measure of suspicion or trust
+    accuracy: float | None = None  # of the model, on the client's own mixture of classes
+    own_accuracy: float | None = None  # of the model that only it has, on the test data
+
+
+@dataclass(frozen=True)
+class GoalRow:
+    """How far an adversary with a goal got in a round."""
+
+    adversary: int  # its place in the scenario
+    attack: str
+    success: float | None  # share of test inputs on which the model does what it wants
+    validation_success: float | None = None  # of validation inputs; None also if there are none
 
 
 def cell(value: Any) -> Any:

@@ -12,14 +12,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from fedrobust.errors import ResultsError
-from fedrobust.results.database import complaints, opened, transaction
-from fedrobust.results.rows import JSON_COLUMNS, ClientRow, RoundRow, RunRow, Status, cell
+from fedrobust.results.database import complaints, next_id, opened, transaction
+from fedrobust.results.rows import JSON_COLUMNS, ClientRow, GoalRow, RoundRow, RunRow, Status, cell
 
 __all__ = ["FILE", "Store"]
 
 FILE = "results.sqlite"
 
-Row = TypeVar("Row", RunRow, RoundRow, ClientRow)
+Row = TypeVar("Row", RunRow, RoundRow, ClientRow, GoalRow)
 
 
 class Store:
@@ -79,13 +79,8 @@ class Store:
         machine: Mapping[str, Any],
     ) -> str:
         """Enter a run that starts now, and return its id."""
-        prefix = scenario_hash[:8] + "-"
         with self._transaction() as sql:
-            attempts = sql.execute(
-                "SELECT max(CAST(substr(id, ?) AS INT)) FROM runs WHERE substr(id, 1, ?) = ?",
-                (len(prefix) + 1, len(prefix), prefix),
-            ).fetchone()[0]
-            run = f"{prefix}{(attempts or 0) + 1}"
+            run = next_id(sql, scenario_hash)
             row = (run, name, scenario_hash, scenario, _now(), None, "running", rounds, seed)
             _insert(sql, "runs", [tuple(map(cell, (*row, versions, machine, None, None)))])
         return run
@@ -96,14 +91,41 @@ class Store:
         row: RoundRow,
         clients: Iterable[ClientRow] = (),
         timings: Mapping[str, float] | None = None,
+        *,
+        classes: Sequence[float] = (),
+        goals: Iterable[GoalRow] = (),
     ) -> None:
-        """Enter a round, in place of what was entered of it before."""
+        """Enter a round, in place of what was entered of it before.
+
+        Args:
+            run: whose it is.
+            row: what it came to.
+            clients: what happened to each of them.
+            timings: seconds that each phase took.
+            classes: the accuracy within each class; NaN of one without test examples.
+            goals: how far each adversary with a goal got.
+        """
         key = run, row.round
         with self._transaction() as sql:
             sql.execute("DELETE FROM rounds WHERE run = ? AND round = ?", key)
             _insert(sql, "rounds", [(run, *_cells(row))])
             _insert(sql, "clients", [(*key, *_cells(client)) for client in clients])
             _insert(sql, "timings", [(*key, *phase) for phase in (timings or {}).items()])
+            _insert(sql, "classes", [(*key, c, cell(share)) for c, share in enumerate(classes)])
+            _insert(sql, "goals", [(*key, *_cells(goal)) for goal in goals])
+
+    def record_holdings(self, run: str, holdings: Iterable[tuple[int, int, int]]) -> None:
+        """Enter who holds what: (client, class, how many examples), in place of what was there."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM holdings WHERE run = ?", (run,))
+            _insert(sql, "holdings", [(run, *holding) for holding in holdings])
+
+    def record_corruptions(self, run: str, severity: int, accuracies: Mapping[str, float]) -> None:
+        """Enter how the final model fares on test inputs that are corrupted, by kind."""
+        with self._transaction() as sql:
+            sql.execute("DELETE FROM corruptions WHERE run = ?", (run,))
+            rows = [(run, kind, severity, cell(share)) for kind, share in accuracies.items()]
+            _insert(sql, "corruptions", rows)
 
     def truncate(self, run: str, after_round: int) -> None:
         """Forget what came after a round, and set the run running again: it is being resumed."""
@@ -126,10 +148,10 @@ class Store:
         """Return all runs, in the order in which they began."""
         return self._select(RunRow, "runs ORDER BY rowid")
 
-    def latest(self, scenario_hash: str) -> RunRow | None:
-        """Return the last attempt at a scenario."""
-        attempts = "runs WHERE scenario_hash = ? ORDER BY rowid DESC LIMIT 1"
-        return next(iter(self._select(RunRow, attempts, scenario_hash)), None)
+    def latest(self, scenario_hash: str, status: Status | None = None) -> RunRow | None:
+        """Return the last attempt at a scenario, of those with a status if one is named."""
+        which = "scenario_hash = ?1 AND (?2 IS NULL OR status = ?2) ORDER BY rowid DESC LIMIT 1"
+        return next(iter(self._select(RunRow, f"runs WHERE {which}", scenario_hash, status)), None)
 
     def run(self, id: str) -> RunRow:
         """Return the run with that id, or the only one whose id starts like that.
@@ -156,6 +178,12 @@ class Store:
         """Return what happened to each client in a round."""
         ledger = "clients WHERE run = ? AND round = ? ORDER BY client"
         return self._select(ClientRow, ledger, run, round)
+
+    def goals(self, run: str, round: int) -> list[GoalRow]:
+        """Return how far each adversary with a goal got in a round."""
+        return self._select(
+            GoalRow, "goals WHERE run = ? AND round = ? ORDER BY adversary", run, round
+        )
 
     def timings(self, run: str, round: int) -> dict[str, float]:
         """Return how many seconds each phase of a round took."""
@@ -195,7 +223,7 @@ def _close(
         raise ResultsError(f"A run has to begin before it goes on or ends, and {run!r} did not.")
 
 
-def _cells(row: RunRow | RoundRow | ClientRow) -> tuple[Any, ...]:
+def _cells(row: RunRow | RoundRow | ClientRow | GoalRow) -> tuple[Any, ...]:
     return tuple(cell(getattr(row, field.name)) for field in fields(row))
 
 

@@ -1,5 +1,6 @@
 import logging
 
+import numpy as np
 import pytest
 import torch
 
@@ -7,7 +8,7 @@ from fedrobust.attacks.alie import ALIE, z_max
 
 
 def test_golden_vector(view, caplog):
-    """Byzantine.md, section 10: mean (4, 5, 6), and deviation 3 with n - 1 in its denominator."""
+    """Mean (4, 5, 6), and deviation 3 with n - 1 in its denominator."""
     honest = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
 
     sent, _ = ALIE(z=1.5).craft(view(torch.zeros(2, 3), honest), False)
@@ -16,12 +17,50 @@ def test_golden_vector(view, caplog):
     assert not caplog.records
 
 
+@pytest.mark.parametrize(("ddof", "deviation"), [(None, 3.0), (1, 3.0), (0, 6**0.5)])
+def test_the_deviation_is_that_of_a_sample_or_of_all(view, ddof, deviation):
+    honest = torch.tensor([[1.0], [4], [7]])
+
+    sent, _ = ALIE(z=1.0, ddof=ddof).craft(view(torch.zeros(1, 1), honest), False)
+
+    assert sent.item() == pytest.approx(4 + deviation)
+
+
 def test_the_other_side_is_as_far_away(view):
     honest = torch.tensor([[0.0, 2.0], [1.0, 2.0], [2.0, 2.0]])
 
     sent, _ = ALIE(z=1.5, sign=-1).craft(view(torch.zeros(1, 2), honest), False)
 
     assert sent.tolist() == [[-0.5, 2.0]]
+
+
+@pytest.mark.parametrize("size", [1e-38, 1e-24, 1e-20, 1.0, 1e18, 1e20, 1e37])
+def test_a_spread_of_any_size_is_seen(view, size):
+    """Its squares overflow or vanish in float32."""
+    honest = size * torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
+
+    sent, _ = ALIE(z=1.5).craft(view(torch.zeros(1, 3), honest), False)
+
+    torch.testing.assert_close(sent / size, torch.tensor([[8.5, 9.5, 10.5]]))
+
+
+def test_coordinates_of_very_different_sizes_are_shifted_each_by_its_own_spread(view):
+    honest = torch.randn(9, 20_000, generator=torch.Generator().manual_seed(0))
+    honest = 10 ** torch.linspace(-30, 30, 20_000) * (honest + 5)
+    exact = honest.double().numpy()
+
+    sent, _ = ALIE(z=2).craft(view(torch.zeros(1, 20_000), honest), False)
+
+    expected = exact.mean(axis=0) + 2 * exact.std(axis=0, ddof=1)
+    np.testing.assert_allclose(sent[0].numpy(), expected, rtol=1e-6)
+
+
+def test_updates_that_are_equal_have_no_spread(view):
+    honest = torch.full((7, 3), 0.1)
+
+    sent, _ = ALIE(z=2).craft(view(torch.zeros(1, 3), honest), False)
+
+    assert sent.equal(honest[:1])
 
 
 def test_without_omniscience_it_uses_only_its_own_updates(view):

@@ -17,16 +17,7 @@ def test_clients_draw_different_noise(view):
     assert not sent[0].equal(sent[1])
 
 
-def test_adds_to_the_honest_update(view):
-    own = torch.randn(2, 3)
-
-    added, _ = GaussianNoise(mode="add").craft(view(own), ())
-    noise, _ = GaussianNoise().craft(view(own), ())
-
-    torch.testing.assert_close(added, own + noise)
-
-
-@pytest.mark.parametrize("wrong", [{"std": -1}, {"mode": "multiply"}, {"mean": float("nan")}])
+@pytest.mark.parametrize("wrong", [{"std": -1}, {"mode": "add"}, {"mean": float("nan")}])
 def test_rejects(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
         GaussianNoise(**wrong)

@@ -18,7 +18,7 @@ from fedrobust.errors import ConfigError
 def test_paints_a_square_in_a_corner_of_each_channel(corner, rows, columns):
     x = torch.zeros(2, 3, 4, 5)
 
-    patched = PatchBackdoor(size=2, corner=corner, value=0.5).patched(x)
+    patched = PatchBackdoor(size=2, corner=corner, value=0.5).triggered(x)
 
     expected = torch.zeros_like(x)
     expected[:, :, rows[0] : rows[1] + 1, columns[0] : columns[1] + 1] = 0.5
@@ -28,7 +28,7 @@ def test_paints_a_square_in_a_corner_of_each_channel(corner, rows, columns):
 
 @pytest.mark.parametrize(("corner", "first"), [("top_left", 1.0), ("bottom_left", 0.0)])
 def test_overwrites_features_of_inputs_that_are_no_images(corner, first):
-    patched = PatchBackdoor(size=2, corner=corner).patched(torch.zeros(1, 5))
+    patched = PatchBackdoor(size=2, corner=corner).triggered(torch.zeros(1, 5))
 
     assert patched.tolist() == [[first, first, 0.0, 1 - first, 1 - first]]
 

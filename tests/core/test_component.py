@@ -2,7 +2,8 @@ import pytest
 from pydantic import PositiveFloat, ValidationError
 
 from fedrobust.attacks.alie import ALIE
-from fedrobust.core.aggregator import Chain, Mean
+from fedrobust.core.aggregator import Mean
+from fedrobust.core.chain import Chain
 from fedrobust.core.component import Component
 from fedrobust.strategies.krum import Krum
 
@@ -23,7 +24,7 @@ class Knob(Component):
         (Krum, "krum"),
         (ALIE, "alie"),
         (Mean, "mean"),  # defined in core, and found in strategies/
-        (Chain, "fedrobust.core.aggregator:Chain"),
+        (Chain, "fedrobust.core.chain:Chain"),
         (Knob, f"{Knob.__module__}:Knob"),
     ],
 )

@@ -203,3 +203,15 @@ def test_what_is_remembered_does_not_outlive_its_matrix():
     del some
 
     assert len(rows._remembered) == before - 1
+
+
+@pytest.mark.parametrize(("d", "count"), [(7, 1), (7, 3), (7, 6), (1000, 13)])
+def test_every_coordinate_is_drawn_as_often_as_any(d, count):
+    g = torch.Generator().manual_seed(0)
+
+    drawn = [rows.some_columns(torch.arange(d)[None], count, g)[0] for _ in range(5000)]
+
+    counts = torch.stack(drawn).flatten().bincount(minlength=d).double()
+    expected = 5000 * count / d
+    assert (counts - expected).abs().max() < 5 * expected**0.5
+    assert all((one.diff() >= 0).all() for one in drawn[:100])

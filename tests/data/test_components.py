@@ -7,7 +7,7 @@ import pytest
 from fedrobust import models, registry
 from fedrobust.core.federation import Partition
 from fedrobust.core.task import DataSet, Model
-from fedrobust.data import breast_cancer, csv, digits, fashion_mnist, partition, synthetic
+from fedrobust.data import breast_cancer, csv, digits, fashion_mnist, mnist, partition, synthetic
 
 COMPONENTS = {
     "data": [
@@ -15,12 +15,14 @@ COMPONENTS = {
         csv.CSV(path="a.csv", target="y", client="who", drop=("id",), separator=";"),
         digits.Digits(test_share=0.25),
         fashion_mnist.FashionMNIST(full=True),
+        mnist.MNIST(),
         synthetic.Synthetic(num_classes=3, separation=1.5),
     ],
     "partitions": [
         partition.ByColumn(packed=True),
         partition.Dirichlet(alpha=0.1, min_size=3),
-        partition.IID(),
+        partition.GrowingClasses(examples=30),
+        partition.IID(examples=30, extra_clients=2),
         partition.PowerLaw(exponent=2.0),
         partition.Shards(per_client=3),
     ],

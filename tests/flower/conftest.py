@@ -25,7 +25,7 @@ def world(task, ragged):
 
     def make(behaviors=(), attack=None, malicious=0, knowledge=Knowledge.OWN, **training):
         clients = frozenset(range(10 - malicious, 10))
-        adversaries = (Adversary(attack, clients, knowledge),) if attack else ()
+        adversaries = (Adversary((attack,), clients, knowledge),) if attack else ()
         plan = Training(**{"epochs": 1, "batch_size": 16, **training})
         return World(task, ragged, plan, tuple(behaviors), adversaries)
 
@@ -39,8 +39,9 @@ def played():
     def play(world, rule=None, rounds=3, wrap=lambda grid: grid, cohort=True, **options):
         ledgers = []
         local = LocalGrid(FedRobustApp(lambda _: world), 10, cohort=cohort)
-        grid = AdversaryGrid(wrap(local), world.adversaries, world.seed)
         strategy = RobustStrategy(rule or Mean(), on_round=ledgers.append, **options)
+        known = {"world": world, "rehearse": strategy.rehearse}
+        grid = AdversaryGrid(wrap(local), world.adversaries, world.seed, **known)
         start = ModelRecord(world.task.layout, world.task.init())
         result = strategy.start(grid, start, num_rounds=rounds)
         kept = result.arrays if len(result.arrays) else start

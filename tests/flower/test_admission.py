@@ -6,6 +6,7 @@ import torch
 from flwr.app import Array, ArrayRecord, Message, MetricRecord, RecordDict
 from flwr.serverapp import Grid
 
+from fedrobust.attacks.sign_flip import SignFlip
 from fedrobust.core.admission import Fault
 from fedrobust.core.aggregator import Mean
 from fedrobust.flower import touchpoints
@@ -238,14 +239,14 @@ def test_strangers_do_not_count_as_malicious_clients_that_were_caught(world, pla
 
 
 def test_a_metric_that_few_report_is_no_metric(world):
-    from fedrobust.flower.strategy import _median_metrics
+    from fedrobust.flower.reported import median_metrics
 
     contents = [
         RecordDict({"m": MetricRecord({"loss": float(i), **({"x": 1e200} if i == 0 else {})})})
         for i in range(5)
     ]
 
-    assert dict(_median_metrics(contents, "num-examples")) == {"loss": 2.0}
+    assert dict(median_metrics(contents, "num-examples")) == {"loss": 2.0}
 
 
 def test_if_no_reply_is_left_the_round_keeps_the_model_and_the_run_goes_on(world, played):
@@ -279,3 +280,55 @@ def test_malformed_replies_reduce_the_number_of_malicious_clients_to_withstand(w
     played(world(), Spy(), rounds=1, wrap=lambda g: Meddler(g, silent), num_malicious=3)
 
     assert seen == [(9, 2, 1), (9, 3, 0)]
+
+
+def hostile(world):
+    return world(attack=SignFlip(scale=50.0), malicious=2)
+
+
+def test_with_adversaries_too_a_round_without_replies_keeps_the_model(world, played):
+    model, ledgers = played(hostile(world), wrap=lambda grid: Meddler(grid, lambda *_: []))
+
+    assert not any(ledger.applied for ledger in ledgers)
+    assert model.isfinite().all()
+
+
+def test_with_adversaries_too_a_known_node_that_was_not_asked_is_dropped(world, played):
+    def late(sent, replies):
+        asked = {message.metadata.dst_node_id for message in sent}
+        other = Message(replies[0].content, reply_to=sent[0])
+        other.metadata.__dict__["_src_node_id"] = next(
+            n for n in grids[0].clients if n not in asked
+        )
+        return [*replies, other]
+
+    grids = []
+
+    def wrap(grid):
+        grids.append(grid)
+        return Meddler(grid, late)
+
+    _, ledgers = played(hostile(world), wrap=wrap, fraction_train=0.5)
+
+    assert all(ledger.applied for ledger in ledgers)
+    assert [e.fault for e in ledgers[0].entries if e.fault] == [Fault.UNASKED]
+
+
+def test_an_adversary_rewrites_the_reply_that_counts(world, played):
+    def twice(sent, replies):
+        return [*replies, Message(replies[9].content, reply_to=sent[9])]
+
+    _, ledgers = played(hostile(world), wrap=lambda grid: Meddler(grid, twice), rounds=1)
+    _, usual = played(hostile(world), rounds=1)
+
+    assert ledgers[0].entries[9].norm == pytest.approx(usual[0].entries[9].norm)
+
+
+def test_an_enormous_claim_does_not_stop_an_adversary(world, played):
+    def lie(sent, replies):
+        replies[0].content["metrics"].__dict__["_data"]["num-examples"] = 10**400
+        return replies
+
+    _, ledgers = played(hostile(world), wrap=lambda grid: Meddler(grid, lie), rounds=1)
+
+    assert ledgers[0].applied

@@ -37,7 +37,7 @@ def attacked(world):
 
     def make(*adversaries):
         base = world()
-        listed = [Adversary(*a, index=i) for i, a in enumerate(adversaries)]
+        listed = [Adversary((a[0],), *a[1:], index=i) for i, a in enumerate(adversaries)]
         return World(base.task, base.federation, base.training, adversaries=tuple(listed))
 
     return make
@@ -77,6 +77,37 @@ def test_with_sampling_an_adversary_has_the_controlled_clients_of_the_round(atta
 
     assert all(view.num_clients == 5 for view, _ in seen)
     assert all(len(view.own) == view.num_controlled <= 3 for view, _ in seen)
+
+
+def test_the_omniscient_know_whose_updates_they_see_in_a_sample(attacked, played):
+    """Beside an adversary that is awake, and one that sleeps, whose clients are honest."""
+    seen, asleep = [], Schedule(start=9)
+    setting = attacked(
+        (Spy(seen=seen), frozenset({2, 5, 7}), Knowledge.OMNISCIENT),
+        (Constant(value=50.0), frozenset({0}), Knowledge.OWN),
+        (Constant(value=9.0), frozenset({8}), Knowledge.OWN, True, asleep),
+    )
+
+    _, ledgers = played(setting, rounds=8, fraction_train=0.6)
+
+    views = iter(view for view, _ in seen)
+    shown = set()
+    for ledger in ledgers:
+        norms = {entry.client: entry.norm for entry in ledger.entries}
+        if not norms.keys() & {2, 5, 7}:
+            continue
+        view = next(views)
+        who = view.honest_clients.tolist()
+        assert set(who) == norms.keys() - {0, 2, 5, 7}
+        torch.testing.assert_close(view.honest.norm(dim=1), torch.tensor([norms[c] for c in who]))
+        shown |= set(who)
+    assert next(views, None) is None
+    assert 8 in shown
+
+
+@pytest.mark.parametrize("knowledge", [Knowledge.OWN, Knowledge.COLLUDING])
+def test_nobody_else_is_told_whose_they_are(attacked, played, knowledge):
+    assert all(view.honest_clients is None for view, _ in spied(attacked, played, knowledge))
 
 
 def test_changing_a_view_changes_nothing(attacked, played, world):
@@ -120,3 +151,18 @@ def test_out_of_its_schedule_an_adversary_is_honest(attacked, played, world):
     assert norms[:2] == [ledger.entries[3].norm for ledger in clean[:2]]
     assert norms[2] == pytest.approx(3.0)
     assert norms[3] != pytest.approx(3.0)
+
+
+def test_alone_each_client_draws_its_own_numbers_whoever_else_takes_part(attacked, played):
+    class Noise(Attack):
+        def craft(self, view, state):
+            return torch.randn(view.own.shape, generator=view.generator), state
+
+    def sent(clients):
+        _, ledgers = played(attacked((Noise(), frozenset(clients), Knowledge.OWN)), rounds=1)
+        return {e.client: e.norm for e in ledgers[0].entries if e.client in clients}
+
+    few, many = sent({5, 7}), sent({2, 5, 7})
+
+    assert few == {client: many[client] for client in (5, 7)}
+    assert len(set(many.values())) == 3

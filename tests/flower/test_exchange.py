@@ -135,7 +135,7 @@ def test_a_cohort_of_faults_keeps_the_model_and_the_run_goes_on(world, played, t
 
 def test_a_cohorts_faults_and_notes_are_those_of_single_replies(world, played):
     shards = torch.arange(600).split([1] * 9 + [591])
-    mind = Adversary(Broken(), frozenset({2}), Knowledge.OWN)
+    mind = Adversary((Broken(),), frozenset({2}), Knowledge.OWN)
     uneven = replace(world(), federation=Federation(shards), adversaries=(mind,))
 
     _, ledgers = played(uneven)
@@ -169,8 +169,8 @@ def test_what_one_adversary_does_to_its_view_does_not_reach_another(world, playe
     def attacked(first):
         plain = world()
         minds = (
-            Adversary(first, frozenset({8}), Knowledge.OMNISCIENT, index=0),
-            Adversary(IPM(epsilon=1.0), frozenset({9}), Knowledge.OMNISCIENT, index=1),
+            Adversary((first,), frozenset({8}), Knowledge.OMNISCIENT, index=0),
+            Adversary((IPM(epsilon=1.0),), frozenset({9}), Knowledge.OMNISCIENT, index=1),
         )
         return replace(plain, adversaries=minds)
 

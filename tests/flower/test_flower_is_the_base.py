@@ -211,7 +211,7 @@ def test_an_adversary_also_meets_a_strategy_that_pushes_and_pulls(world):
     start = ModelRecord(setting.task.layout, setting.task.init())
     content = RecordDict({"arrays": start, "config": ConfigRecord({"server-round": 1})})
     local = LocalGrid(FedRobustApp(lambda _: setting), 10)
-    adversary = Adversary(Reverse(), frozenset({8, 9}), Knowledge.OWN)
+    adversary = Adversary((Reverse(),), frozenset({8, 9}), Knowledge.OWN)
     honest = setting.__class__(setting.task, setting.federation, setting.training)
     plain = LocalGrid(FedRobustApp(lambda _: honest), 10)
 

@@ -26,6 +26,7 @@ def everything(rows):
         kernels.products(rows, rows[1]),
         kernels.squared_distances(rows),
         kernels.rank_mean(rows, 1, n - 1),
+        kernels.mean_near(rows, n - 1, 1, n - 1),
         kernels.mean_near_median(rows, n - 1),
     ]
 
@@ -126,7 +127,7 @@ def test_both_paths_agree(monkeypatch, kind, matrix, n):
         results.append(everything(rows))
 
     norms = results[0][0]
-    scales = [0, 0, norms * norms[1], 0, *[rows.abs().max(dim=0).values.double()] * 2]
+    scales = [0, 0, norms * norms[1], 0, *[rows.abs().max(dim=0).values.double()] * 3]
     for one, other, scale in zip(*results, scales, strict=True):
         allowed = 1e-6 * other.double().abs() + 1e-14 * scale
         assert ((one.double() - other.double()).abs() <= allowed).all()
@@ -142,6 +143,7 @@ def test_few_or_no_rows_or_columns(path, n, d):
     assert kernels.squared_distances(rows).equal(torch.zeros(n, n, dtype=torch.float64))
     if n:
         assert kernels.rank_mean(rows, 0, n).equal(torch.ones(d))
+        assert kernels.mean_near(rows, n, 0, n).equal(torch.ones(d))
         assert kernels.mean_near_median(rows, n).equal(torch.ones(d))
 
 
@@ -182,7 +184,7 @@ def test_other_types_keep_theirs(path, dtype):
     rows = torch.arange(12.0).view(4, 3).to(dtype)
 
     assert kernels.path(rows).name == "portable"
-    assert [result.dtype for result in everything(rows)] == [torch.float64] * 4 + [dtype] * 2
+    assert [result.dtype for result in everything(rows)] == [torch.float64] * 4 + [dtype] * 3
     assert kernels.rank_mean(rows, 1, 3).tolist() == [4.5, 5.5, 6.5]
 
 
@@ -211,6 +213,8 @@ def test_everything_can_be_mapped_and_inferred(path):
 def test_ranks_that_do_not_exist_are_refused(path, low, high):
     with pytest.raises(AggregationError, match=f"low = {low} and high = {high} with n = 4"):
         kernels.rank_mean(SMALL, low, high)
+    with pytest.raises(AggregationError, match=f"low = {low} and high = {high} with n = 4"):
+        kernels.mean_near(SMALL, 1, low, high)
 
 
 @pytest.mark.parametrize("keep", [-1, 0, 5])

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from fedrobust.errors import ResultsError
+from fedrobust.results.database import FORMAT
 from fedrobust.results.rows import ClientRow, RoundRow
 from fedrobust.results.store import FILE, Store
 
@@ -84,7 +85,7 @@ def test_other_formats_are_refused(tmp_path, version, remedy):
     with Store(tmp_path) as store:
         store.connection.execute(f"PRAGMA user_version = {version}")
 
-    with pytest.raises(ResultsError, match=f"format 1, not those of format {version}; .*{remedy}"):
+    with pytest.raises(ResultsError, match=f"format {FORMAT}, not .*{version}; .*{remedy}"):
         Store(tmp_path)
 
 

@@ -7,10 +7,12 @@ import pytest
 
 from fedrobust.errors import ResultsError
 from fedrobust.results.export import export, read
-from fedrobust.results.rows import ClientRow, RoundRow
+from fedrobust.results.rows import ClientRow, GoalRow, RoundRow
 from fedrobust.results.store import Store
 
-NAMES = ["runs", "rounds", "clients", "timings"]
+NAMES = [
+    *("runs", "rounds", "clients", "classes", "goals", "timings", "holdings", "corruptions"),
+]
 
 
 @pytest.fixture
@@ -22,12 +24,18 @@ def folder(tmp_path):
                 "krum, seed", "0123456789", {"seed": seed, "strategy": ["krum"]},
                 rounds=2, seed=seed, versions={}, machine={},
             )  # fmt: skip
-            row = RoundRow(1, 0.1 + 0.2, 1 / 3, 1e-20, None, 2, 1)
+            measured = {"sent_bytes": 4096, "validation_accuracy": 0.25}
+            row = RoundRow(1, 0.1 + 0.2, 1 / 3, 1e-20, None, 2, 1, **measured)
             clients = [
                 ClientRow(0, "18446744073709551615", "honest", norm=math.inf, cosine=-1.0),
                 ClientRow(1, "2", "malicious", False, fault="not finite", note='says "hi",\nand é'),
             ]
-            store.record_round(run, row, clients, {"clients": 0.5})
+            goals = [GoalRow(1, "label_flip", 0.75, validation_success=0.5)]
+            store.record_round(
+                run, row, clients, {"clients": 0.5}, classes=[0.25, math.nan], goals=goals
+            )
+            store.record_holdings(run, [(0, 1, 20)])
+            store.record_corruptions(run, 3, {"fog": 0.5})
             store.record_round(run, RoundRow(2, None, None, None, None, 2, 0, False, "No replies."))
         store.finish(run, "finished", "ff", {"accuracy": 0.5})
     return tmp_path / "runs"
@@ -37,7 +45,7 @@ def test_all_tables_of_all_runs_can_be_read(folder):
     tables = read(folder)
 
     assert list(tables) == NAMES
-    assert [len(table) for table in tables.values()] == [2, 4, 4, 2]
+    assert [len(table) for table in tables.values()] == [2, 4, 4, 4, 2, 2, 2, 2]
     assert tables["rounds"].accuracy.tolist()[0] == 0.1 + 0.2
     assert tables["clients"].norm.tolist()[0] == math.inf
 
@@ -45,7 +53,7 @@ def test_all_tables_of_all_runs_can_be_read(folder):
 def test_one_run_can_be_read(folder):
     tables = read(folder, "01234567-2")
 
-    assert [len(table) for table in tables.values()] == [1, 2, 2, 1]
+    assert [len(table) for table in tables.values()] == [1, 2, 2, 2, 1, 1, 1, 1]
     assert set(tables["clients"].run) == {"01234567-2"}
 
 
@@ -91,7 +99,7 @@ def test_json_is_strict_and_nested(folder, tmp_path):
     def strict(constant):
         raise AssertionError(constant)
 
-    runs, rounds, clients, timings = (
+    runs, rounds, clients, classes, goals, timings, holdings, corruptions = (
         json.loads((tmp_path / f"{name}.json").read_text("utf-8"), parse_constant=strict)
         for name in NAMES
     )
@@ -99,9 +107,17 @@ def test_json_is_strict_and_nested(folder, tmp_path):
     assert runs[0]["summary"] == {"accuracy": 0.5}
     assert (rounds[0]["accuracy"], rounds[0]["loss"]) == (0.1 + 0.2, 1e-20)
     assert (rounds[1]["accuracy"], rounds[1]["applied"]) == (None, 0)
+    assert [row["sent_bytes"] for row in rounds] == [4096, 0]
+    assert [row["validation_accuracy"] for row in rounds] == [0.25, None]
     assert (clients[0]["norm"], clients[0]["admitted"]) == (None, 1)
     assert clients[1]["note"] == 'says "hi",\nand é'
-    assert timings == [{"run": "01234567-2", "round": 1, "phase": "clients", "seconds": 0.5}]
+    of = {"run": "01234567-2"}
+    assert timings == [{**of, "round": 1, "phase": "clients", "seconds": 0.5}]
+    assert [row["accuracy"] for row in classes] == [0.25, None]
+    who = {**of, "round": 1, "adversary": 1, "attack": "label_flip"}
+    assert goals == [{**who, "success": 0.75, "validation_success": 0.5}]
+    assert holdings == [{**of, "client": 0, "class": 1, "examples": 20}]
+    assert corruptions == [{**of, "kind": "fog", "severity": 3, "accuracy": 0.5}]
 
 
 def test_an_empty_table_is_an_empty_list(tmp_path):

@@ -97,6 +97,24 @@ def test_a_minority_pulls_with_the_strength_of_its_number_however_large(aggregat
     torch.testing.assert_close(out.weights @ updates, out.update, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("fields", "proven"),
+    [
+        *[({}, True), ({"tolerance": 1e-12, "max_iterations": 9999}, True)],
+        *[
+            ({"smoothing": 1e-6}, False),
+            ({"max_iterations": 8}, False),
+            ({"tolerance": 0.1}, False),
+        ],
+    ],
+)
+def test_a_constant_is_proven_of_the_answer_itself_alone(fields, proven):
+    """Worked by hand: 4 (1 + 3/4)^2 for 3 of 10."""
+    kappa = GeometricMedian(**fields).kappa(10, 3)
+
+    assert kappa == (pytest.approx(12.25) if proven else None)
+
+
 @pytest.mark.parametrize("wrong", [{"smoothing": -1}, {"tolerance": 0}, {"max_iterations": 0}])
 def test_rejects(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):

@@ -1,7 +1,7 @@
 import torch
 
-from fedrobust.core.aggregator import Chain
 from fedrobust.core.aggregator import Mean as Default
+from fedrobust.core.chain import Chain
 from fedrobust.strategies.mean import Mean
 
 

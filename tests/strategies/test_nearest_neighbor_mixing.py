@@ -3,7 +3,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedrobust.core.aggregator import Chain
+from fedrobust.core.chain import Chain
 from fedrobust.errors import TooManyMalicious
 from fedrobust.strategies.krum import Krum
 from fedrobust.strategies.nearest_neighbor_mixing import NearestNeighborMixing

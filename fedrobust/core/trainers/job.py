@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import torch
@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.func import grad, vmap
 
 from fedrobust.core.batches import Batches
-from fedrobust.core.behavior import Behavior, Draws, Gradient, Loss, Memory
-from fedrobust.core.task import Batch, Task, mean_weights
+from fedrobust.core.behavior import Behavior, Criterion, Draws, Gradient, Loss, Memory
+from fedrobust.core.task import Batch, Task, mean_cross_entropy, mean_weights
 from fedrobust.core.training import Training
 
 __all__ = ["Behaviors", "Client", "Job", "Trained", "client_step", "join", "on", "row", "stack"]
@@ -49,6 +49,16 @@ class Job:
         """The norm to which the gradient of each example is clipped; None for no bound."""
         bounds = [b.example_clip for b in self.behaviors]
         return min((bound for bound in bounds if bound is not None), default=None)
+
+    @cached_property
+    def criterion(self) -> Criterion | None:
+        """How logits are judged; None for the mean cross-entropy."""
+        if not self.overrides("criterion"):
+            return None
+        criterion: Criterion = mean_cross_entropy
+        for b in self.behaviors:
+            criterion = b.criterion(criterion)
+        return criterion
 
     def batch(self, examples: Tensor, weights: Tensor) -> Batch:
         """Return the examples of a step."""
@@ -101,7 +111,7 @@ def client_step(
 
     def step(params: Tensor, anchor: Tensor, batch: Batch, memory: Any, draws: Any) -> Any:
         memory = list(memory)
-        loss: Loss = job.task.loss
+        loss: Loss = partial(job.task.loss, criterion=job.criterion)
         if job.overrides("batch"):
             shown = params.clone()  # they may remember it, and it is about to change in place
             for i, b in reversed(list(enumerate(behaviors))):

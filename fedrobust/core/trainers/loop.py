@@ -5,7 +5,7 @@ import copy
 import torch
 from torch import Tensor
 
-from fedrobust.core.behavior import Memory
+from fedrobust.core.behavior import Criterion, Memory
 from fedrobust.core.task import Batch, Task, mean_cross_entropy
 from fedrobust.core.trainers.job import Job, Trained, client_step, row, stack
 
@@ -19,7 +19,7 @@ def descend(job: Job) -> Trained:
     as it is, its parameters being views of one vector: nothing is copied.
     """
     plain = not (job.overrides("loss") or job.overrides("gradient"))
-    gradient = _ModuleGradient(job.task) if plain else None
+    gradient = _ModuleGradient(job.task, job.criterion or mean_cross_entropy) if plain else None
     step = client_step(job, gradient)
     # A step must not hand out the buffer in which the next gradient is made.
     copies = plain and job.overrides("step") and job.example_clip is None
@@ -45,9 +45,10 @@ def descend(job: Job) -> Trained:
 
 
 class _ModuleGradient:
-    """The gradient of a task's loss, by the module itself."""
+    """The gradient of a criterion of a task's model, by the module itself."""
 
-    def __init__(self, task: Task) -> None:
+    def __init__(self, task: Task, criterion: Criterion) -> None:
+        self._criterion = criterion
         self._layout = task.layout
         self._model = copy.deepcopy(task.model)
         self._parameters = dict(self._model.named_parameters())
@@ -69,5 +70,5 @@ class _ModuleGradient:
     def __call__(self, params: Tensor, batch: Batch) -> Tensor:
         self._gradient.zero_()
         with torch.enable_grad():
-            torch.autograd.backward(mean_cross_entropy(self._model(batch.x), batch))
+            torch.autograd.backward(self._criterion(self._model(batch.x), batch))
         return self._gradient.clone() if self._copies else self._gradient

@@ -1,32 +1,20 @@
 """Train a cohort as one large model: batched matrix products and grouped convolutions."""
 
 import copy
-from typing import NamedTuple
 from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.func import vmap
 
-from fedrobust.core.behavior import Memory
-from fedrobust.core.task import Batch, Task, cross_entropy_slopes, mean_weights
+from fedrobust.core.behavior import Criterion, Memory
+from fedrobust.core.task import Batch, Task, mean_weights
 from fedrobust.core.trainers.frame import Frame, Layer, NotStackable
 from fedrobust.core.trainers.job import Job, Trained, join, row
 from fedrobust.core.trainers.layers import stacked_layer
+from fedrobust.core.trainers.slopes import Slope, slopes_of_each, slopes_of_mean
 
-__all__ = ["Slope", "StackedModel", "descend", "stacked_model"]
-
-
-class Slope(NamedTuple):
-    """All that a layer's gradients can be made of."""
-
-    layer: Layer
-    x: Tensor  # what the layer was given
-    dy: Tensor  # the derivative of the loss with respect to what it returned
-
-    def gradients(self) -> list[Tensor]:
-        """Return the gradient of each of the layer's parameters, ``[m, *shape]``."""
-        return self.layer.gradients(self.x, self.dy)
+__all__ = ["StackedModel", "descend", "stacked_model"]
 
 
 class StackedModel:
@@ -51,21 +39,28 @@ class StackedModel:
         self._model = root["model"]
         self._try_out(task)
 
-    def slopes(self, params: list[Tensor], batch: Batch, clip: float | None = None) -> list[Slope]:
+    def slopes(
+        self,
+        params: list[Tensor],
+        batch: Batch,
+        clip: float | None = None,
+        criterion: Criterion | None = None,
+    ) -> list[Slope]:
         """Differentiate each client's mean loss with respect to what the layers return.
 
         Args:
             params: ``[m, *shape]`` each, in the order of the layout.
             batch: ``[m, b, ...]``.
             clip: the norm to which each example's gradient is clipped.
+            criterion: how logits are judged; None for the mean cross-entropy.
         """
         for layer in self._layers:
             layer.params = [params[i] for i in layer.places]
         with torch.enable_grad():
             logits = self._frame.logits(self._model(self._frame.pack(batch.x)))  # [m, b, C]
         weights = mean_weights(batch.w)
-        counted = weights if clip is None else torch.ones_like(weights)
-        dlogits = cross_entropy_slopes(logits.detach(), batch.y, counted)
+        judged = slopes_of_mean if clip is None else slopes_of_each
+        dlogits = judged(logits.detach(), batch, criterion)
         uses = self._frame.uses
         found = torch.autograd.grad(logits, [use.y for use in uses], dlogits)
         slopes = [Slope(u.layer, u.x, dy) for u, dy in zip(uses, found, strict=True)]
@@ -140,7 +135,7 @@ def descend(job: Job) -> Trained:
         batch, draws = job.batch(examples, weights), job.draws(slice(m))
         if job.overrides("batch"):
             batch, memory = _seen(job, now, batch, memory, draws)
-        slopes = model.slopes(now, batch, job.example_clip)
+        slopes = model.slopes(now, batch, job.example_clip, job.criterion)
         if job.overrides("step"):
             direction, memory = _turned(job, now, slopes, batch, memory, draws)
             if momentum:

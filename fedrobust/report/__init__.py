@@ -1,0 +1,1 @@
+"""What people read of results: a page, tables and drawings, all made from one `Content`."""

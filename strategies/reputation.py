@@ -1,0 +1,140 @@
+"""Robust and fair federated learning (RFFL).
+
+Xu and Lyu, "A Reputation Mechanism Is All You Need: Collaborative Fairness and Adversarial
+Robustness in Federated Learning", https://arxiv.org/abs/2011.10464, and the authors' code.
+"""
+
+from typing import Any, ClassVar, Literal
+
+import torch
+from pydantic import Field, NonNegativeInt, PositiveFloat
+from torch import Tensor
+
+from fedrobust.core import rows
+from fedrobust.core.aggregator import Aggregate, Aggregator, RoundInfo
+from fedrobust.core.rewards import largest
+from fedrobust.core.standing import Standing, normalised, shares_of, with_newcomers
+
+__all__ = ["Reputation"]
+
+
+class Reputation(Aggregator):
+    """Weigh clients by how well their past updates agreed with the aggregate, and reward them so.
+
+    A client's contribution is the cosine between its update and the aggregate; reputation is what
+    it adds up to, with a fading memory, as a share of that of all.  After a warm-up whoever falls
+    below a third of the average share is removed for good.  Each client keeps a model of its own:
+    it moves by its own update and by as much of the aggregate as its reputation is worth, beside
+    the highest: of each layer the coordinates that move most.  So those who contribute little get a
+    model that is little better than their own, without a validation set.
+
+    Against free-riders, whose updates agree with nobody's, as long as they are fewer than honest
+    clients: a majority that agrees with itself, or honest clients who hold different classes,
+    whose cosines are as low as noise, may lose their reputation instead.  An attacker who agrees
+    with the others most of the time keeps it.  `max_norm` has to be below the usual length of
+    honest updates: where they are shorter, those of free-riders, who send what is as long as
+    allowed, are most of the aggregate, agree with it, and stay.
+
+    Choices where paper and code differ or go wrong: an update longer than `max_norm` is cut to it
+    (code), or every update made as long (`norms = "equal"`, the paper's text).  Reputations below
+    zero, which would turn updates around, count zero, and if all are zero they are equal again.  A
+    full quota is the whole aggregate.  The threshold is that before any removal of the round.  A
+    client's own update is part of the aggregate too, and counts twice for it (code) unless
+    `exclude_own`.  With sampling or drop-outs, clients of a round share anew what reputation they
+    had between them, others keep theirs, and a newcomer begins with the average; the warm-up counts
+    the rounds in which a client took part.  The server's own model moves by the whole aggregate; no
+    client has to get it.
+
+    Weights are how much of each update is in the aggregate; scores are reputations after the round.
+
+    Cost: O(n d + d log d), and n models ``[d]``; with `exclude_own` O(n d log d).
+
+    Fields:
+        max_norm: the bound on the norm of each update (Gamma).
+        norms: "capped" at the bound, or "equal" to it.
+        memory: how much of a reputation the past makes (alpha).
+        threshold: the share of the average reputation below which a client is removed (beta |R|).
+        warm_up: rounds a client takes part in before it may be removed.
+        first: whose updates count how much in the first round: all the same ("uniform"), or by how
+            many examples clients claim ("examples", the paper).
+        reward: whether quotas differ; if not, every reputable client gets the whole aggregate.
+        exclude_own: leave a client's own update out of the aggregate that it is rewarded with.
+    """
+
+    scores_trust: ClassVar[bool] = True
+
+    max_norm: PositiveFloat = 0.5
+    norms: Literal["capped", "equal"] = "capped"
+    memory: float = Field(0.95, ge=0, lt=1)
+    threshold: float = Field(1 / 3, ge=0, le=1)
+    warm_up: NonNegativeInt = 10
+    first: Literal["uniform", "examples"] = "uniform"
+    reward: bool = True
+    exclude_own: bool = False
+
+    @property
+    def by_client(self) -> bool:
+        return True
+
+    def init(self, params: Tensor) -> dict[int, Any]:
+        return {}
+
+    def aggregate(self, updates: Tensor, state: dict[int, Any], info: RoundInfo) -> Aggregate:
+        clients = info.clients.tolist()
+        known = with_newcomers({c: Standing(*kept) for c, kept in state.items()}, clients)
+        factors = self._factors(updates)
+        scaled = updates * factors[:, None]
+
+        reputable = torch.tensor([known[c].removed == 0 for c in clients])
+        held = torch.tensor([known[c].reputation for c in clients], dtype=torch.float64)
+        shares = shares_of(held, reputable)
+        if self.first == "examples" and not state:
+            shares = shares_of(info.examples.double().cpu(), reputable)
+        weights = shares.to(updates)
+        update = weights @ scaled
+
+        contribution = rows.cosines(scaled, update).double().cpu().nan_to_num(nan=0.0)
+        after = shares_of(self.memory * shares + (1 - self.memory) * contribution, reputable)
+        new = self._judged(known, clients, (after * held.sum()).tolist(), info.number)
+        scores = torch.tensor([new[c].reputation for c in clients], dtype=torch.float64)
+        quotas = scores / max(standing.reputation for standing in new.values())
+        rewards = self._rewards(update, scaled, weights, quotas, info)
+        return Aggregate(
+            update,
+            {client: tuple(standing) for client, standing in new.items()},
+            weights * factors,
+            scores.to(updates),
+            info.starting_points + scaled + rewards,
+        )
+
+    def _factors(self, updates: Tensor) -> Tensor:
+        """Return by how much to scale each update."""
+        if self.norms == "capped":
+            return rows.clip_factors(updates, self.max_norm).to(updates)
+        lengths = rows.norms(updates)
+        return torch.where(lengths > 0, self.max_norm / lengths, 0.0).to(updates)
+
+    def _judged(
+        self, known: dict[int, Standing], clients: list[int], after: list[float], number: int
+    ) -> dict[int, Standing]:
+        """Return the standings after a round, without those that fall below the threshold."""
+        new = dict(known)
+        for client, reputation in zip(clients, after, strict=True):
+            new[client] = Standing(reputation, known[client].rounds + 1, known[client].removed)
+        least = self.threshold / max(1, sum(not standing.removed for standing in new.values()))
+        for client in clients:
+            reputation, rounds, removed = new[client]
+            if not removed and rounds > self.warm_up and reputation < least:
+                new[client] = Standing(0.0, rounds, number)
+        return normalised(new)
+
+    def _rewards(
+        self, update: Tensor, scaled: Tensor, weights: Tensor, quotas: Tensor, info: RoundInfo
+    ) -> Tensor:
+        """Return what each client gets of the aggregate ``[n, d]``, beside its own update."""
+        if not self.reward:
+            quotas = quotas.sign()
+        whole = update.expand_as(scaled)
+        if self.exclude_own:
+            whole = whole - weights[:, None] * scaled
+        return largest(whole, quotas, info.layers or (whole.shape[1],))
