@@ -133,7 +133,9 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
         What is new and not used is left out, so that older results are still found.
         """
         unused = ("fault", "validation", "evaluate_clients")
-        absent = {name for name in unused if not getattr(self, name)}
+        absent: dict[str, Any] = {name: True for name in unused if not getattr(self, name)}
+        if self.training.lr_decay == 1:
+            absent["training"] = {"lr_decay"}
         return self.model_dump(mode="json", exclude_none=True, exclude=absent)
 
     def digest(self) -> str:

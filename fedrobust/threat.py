@@ -33,13 +33,15 @@ class LocalWork(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     """How the clients of an adversary train, where it is not as all others do.
 
     Fields:
-        steps, epochs, batch_size, lr, momentum, weight_decay: as for all; None for the same.
+        steps, epochs, batch_size, lr, lr_decay, momentum, weight_decay: as for all; None for the
+            same.
     """
 
     steps: PositiveInt | None = None
     epochs: PositiveInt | None = None
     batch_size: PositiveInt | None = None
     lr: PositiveFloat | None = None
+    lr_decay: float | None = Field(None, gt=0, le=1)
     momentum: float | None = Field(None, ge=0, lt=1)
     weight_decay: NonNegativeFloat | None = None
 

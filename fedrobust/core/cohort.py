@@ -45,7 +45,7 @@ def train_cohort(
     plans = [world.training_of(client, round) for client in who]
     alike: dict[Any, list[int]] = defaultdict(list)
     for place, (layers, plan) in enumerate(zip(own, plans, strict=True)):
-        alike[id(plan), *((key, id(b)) for key, b in layers.items())].append(place)
+        alike[plan, *((key, id(b)) for key, b in layers.items())].append(place)
     starts = starts.expand(len(who), -1)
     chunk = chunk_size(world)
     parts = [part for places in alike.values() for part in _parts(places, chunk)]

@@ -60,7 +60,7 @@ class World:
             return None
         generator = seeds.generator(self.seed, Purpose.ROOT, round)
         return RootExamples(
-            self.placed, self.training, self.behaviors, self.root, params, generator
+            self.placed, self.training.at(round), self.behaviors, self.root, params, generator
         )
 
     def role(self, client: int, round: int) -> str:
@@ -74,8 +74,8 @@ class World:
         """Return how a client trains in a round."""
         adversary = self.controlled.get(client)
         if adversary is None or not adversary.is_active(round, self.seed):
-            return self.training
-        return adversary.training or self.training
+            return self.training.at(round)
+        return (adversary.training or self.training).at(round)
 
     def layers(self, client: int, round: int) -> dict[str, Behavior]:
         """Return a client's behaviors in a round, from the innermost out.

@@ -77,6 +77,8 @@ def _clients(scenario: Scenario) -> str:
 
 def _training(scenario: Scenario) -> str:
     table = scenario.training.model_dump(exclude_none=True)
+    if scenario.training.lr_decay == 1:
+        del table["lr_decay"]
     shown = ", ".join(f"{key} = {value}" for key, value in table.items())
     return f"{_told(scenario.model)}; in a round each client trains by SGD with {shown}."
 
