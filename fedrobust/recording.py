@@ -154,6 +154,7 @@ class Recorder:
                 score=entry.score,
                 accuracy=accuracies.get(entry.client),
                 own_accuracy=own.get(entry.client),
+                quota=entry.quota,
             )
             for entry in ledger.entries
         ]

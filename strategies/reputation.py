@@ -62,6 +62,7 @@ class Reputation(Aggregator):
     """
 
     scores_trust: ClassVar[bool] = True
+    keeps_reputations: ClassVar[bool] = True
 
     max_norm: PositiveFloat = 0.5
     norms: Literal["capped", "equal"] = "capped"
@@ -98,6 +99,8 @@ class Reputation(Aggregator):
         new = self._judged(known, clients, (after * held.sum()).tolist(), info.number)
         scores = torch.tensor([new[c].reputation for c in clients], dtype=torch.float64)
         quotas = scores / max(standing.reputation for standing in new.values())
+        if not self.reward:
+            quotas = quotas.sign()
         rewards = self._rewards(update, scaled, weights, quotas, info)
         return Aggregate(
             update,
@@ -105,6 +108,7 @@ class Reputation(Aggregator):
             weights * factors,
             scores.to(updates),
             info.starting_points + scaled + rewards,
+            quotas.to(updates),
         )
 
     def _factors(self, updates: Tensor) -> Tensor:
@@ -132,8 +136,6 @@ class Reputation(Aggregator):
         self, update: Tensor, scaled: Tensor, weights: Tensor, quotas: Tensor, info: RoundInfo
     ) -> Tensor:
         """Return what each client gets of the aggregate ``[n, d]``, beside its own update."""
-        if not self.reward:
-            quotas = quotas.sign()
         whole = update.expand_as(scaled)
         if self.exclude_own:
             whole = whole - weights[:, None] * scaled

@@ -101,6 +101,7 @@ class Aggregate(NamedTuple):
     weights: Tensor | None = None  # [n] how much each row counted, where the rule can say
     scores: Tensor | None = None  # [n] the rule's own measure of suspicion or trust
     models: Tensor | None = None  # [n, d] what each client gets next, where they differ
+    quotas: Tensor | None = None  # [n] how much of the update each client gets, from 0 to 1
 
 
 class Transformed(NamedTuple):
@@ -177,12 +178,14 @@ class Aggregator(Stage):
     nothing but the distances between them: it can judge shorter rows that stand for them.  A rule
     without `magnitudes` keeps the direction of each coordinate, and not how far it moves.  The
     scores of one that `scores_trust` are the higher the more it trusts a row; of others, the more
-    it suspects it.
+    it suspects it.  Those of one that `keeps_reputations` are shares of one whole that clients
+    keep from round to round, and 0 for good once a client is removed.
     """
 
     by_distance: ClassVar[bool] = False
     magnitudes: ClassVar[bool] = True
     scores_trust: ClassVar[bool] = False
+    keeps_reputations: ClassVar[bool] = False
 
     @property
     def by_client(self) -> bool:

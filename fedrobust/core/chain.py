@@ -90,17 +90,18 @@ class Chain(Aggregator):
     def aggregate(self, updates: Tensor, state: State, info: RoundInfo) -> Aggregate:
         updates, whole, mixing, scaling, info, new, _ = self.prepared(updates, state, info)
         kept, *others = state[len(new) :]
-        update, kept, weights, scores, models = self._aggregated(updates, whole, kept, info)
-        new.append(kept)
+        out = self._aggregated(updates, whole, kept, info)
+        update, weights = out.update, out.weights
+        new.append(out.state)
         for last, old in zip(self.after, others, strict=True):
             update, kept = last.transform(update, old, info)
             new.append(kept)
         if mixing is not None:  # tell the weights of clients, not of mixtures
             weights = None if weights is None else weights.to(mixing.dtype) @ mixing
-            scores = models = None
+            out = Aggregate(update)
         if weights is not None and scaling is not None:
             weights = weights * scaling.to(weights.dtype)
-        return Aggregate(update, new, weights, scores, models)
+        return out._replace(update=update, state=new, weights=weights)
 
     def prepared(self, updates: Tensor, state: State, info: RoundInfo) -> Prepared:
         """Let the steps before the rule act.

@@ -23,6 +23,7 @@ class Entry:
     cosine: float | None = None  # between its update and the aggregate
     weight: float | None = None  # how much it counted in the aggregate, where the rule can say
     score: float | None = None  # the rule's own measure of suspicion or trust
+    quota: float | None = None  # how much of the aggregate it gets, where clients are rewarded
 
 
 @dataclass
@@ -61,7 +62,8 @@ class RoundLedger:
             rows.cosines(updates, out.update).tolist(),
             nothing if out.weights is None else out.weights.tolist(),
             nothing if out.scores is None else out.scores.tolist(),
+            nothing if out.quotas is None else out.quotas.tolist(),
             strict=True,
         )
         for entry, *values in measured:
-            entry.norm, entry.cosine, entry.weight, entry.score = values
+            entry.norm, entry.cosine, entry.weight, entry.score, entry.quota = values

@@ -9,7 +9,7 @@ from fedrobust.errors import ResultsError
 
 __all__ = ["FORMAT", "complaints", "next_id", "opened", "transaction"]
 
-FORMAT = 3  # of the tables below; goes up when they change
+FORMAT = 4  # of the tables below; goes up when they change
 PATIENCE = 60.0  # seconds to wait for other writers
 
 TABLES = """
@@ -29,7 +29,7 @@ CREATE TABLE rounds (
 CREATE TABLE clients (
   run TEXT NOT NULL, round INT NOT NULL, client INT NOT NULL, node TEXT NOT NULL,
   role TEXT NOT NULL, admitted INT NOT NULL, fault TEXT, note TEXT,
-  norm REAL, cosine REAL, weight REAL, score REAL, accuracy REAL, own_accuracy REAL,
+  norm REAL, cosine REAL, weight REAL, score REAL, accuracy REAL, own_accuracy REAL, quota REAL,
   PRIMARY KEY (run, round, client),
   FOREIGN KEY (run, round) REFERENCES rounds (run, round) ON DELETE CASCADE) WITHOUT ROWID;
 CREATE TABLE classes (

@@ -68,6 +68,7 @@ class ClientRow:
     score: float | None = None  # the rule's own measure of suspicion or trust
     accuracy: float | None = None  # of the model, on the client's own mixture of classes
     own_accuracy: float | None = None  # of the model that only it has, on the test data
+    quota: float | None = None  # how much of the aggregate it gets
 
 
 @dataclass(frozen=True)
