@@ -22,6 +22,7 @@ from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.screen import Screen, describe, outcome_table
 from fedrobust.simulate import Outcome, simulate
+from fedrobust.standings import Standings
 from fedrobust.tracking import together, tracker
 
 __all__ = ["Options", "export_run", "run_demo", "run_scenario"]
@@ -118,7 +119,8 @@ def _run(
     resume: bool,
     track: Iterable[str],
 ) -> Outcome:
-    screen = Screen(console, label, scenario.rounds)
+    standings = Standings(scenario) if scenario.rule.rule.keeps_reputations else None
+    screen = Screen(console, label, scenario.rounds, standings)
     with ExitStack() as told:
         trackers = [told.enter_context(tracker(name, scenario, folder)) for name in track]
         watch = together(screen.show, *trackers)

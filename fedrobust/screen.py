@@ -3,7 +3,8 @@
 from contextlib import AbstractContextManager, nullcontext
 from time import monotonic
 
-from rich.console import Console
+from rich.console import Console, Group
+from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -11,6 +12,7 @@ from fedrobust.core.footprint import Footprint
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import Outcome
 from fedrobust.simulate import Progress as Reached
+from fedrobust.standings import Standings
 
 __all__ = ["Screen", "describe", "outcome_table"]
 
@@ -24,17 +26,24 @@ class Screen:
         console: where to.
         label: what the run is called.
         rounds: how many it has.
+        standings: of its clients, where its rule keeps reputations.
     """
 
-    def __init__(self, console: Console, label: str, rounds: int) -> None:
-        self._console, self._label = console, label
+    def __init__(
+        self, console: Console, label: str, rounds: int, standings: Standings | None = None
+    ) -> None:
+        self._console, self._label, self._standings = console, label, standings
         self._bar = _bar(console) if console.is_terminal else None
         self._task = self._bar.add_task(label, total=rounds, facts="") if self._bar else None
         self._last, self._began, self._done, self._facts = 0.0, 0.0, 0, ""
 
     def live(self) -> AbstractContextManager[object]:
-        """Return the context in which the bar is redrawn."""
-        return self._bar if self._bar is not None else nullcontext()
+        """Return the context in which the bar is redrawn, and what stands below it."""
+        if self._bar is None:
+            return nullcontext()
+        if self._standings is None:
+            return self._bar
+        return Live(Group(self._bar, self._standings), console=self._console)
 
     def show(self, reached: Reached) -> None:
         """Show what the run has reached."""
@@ -46,9 +55,12 @@ class Screen:
                 self._console.print(f"{self._label}: resumed after round {reached.round}")
         if reached.quality is not None:
             self._facts = _facts(reached)
+        removed = self._standings.take(reached) if self._standings is not None else []
         if self._bar is not None and self._task is not None:
             self._bar.update(self._task, completed=reached.round, facts=self._facts)
             return
+        for line in removed:
+            self._console.print(f"{self._label}: {line}", highlight=False)
         now = monotonic()
         if reached.round == reached.rounds or now - self._last >= _PLAIN_INTERVAL:
             self._last = now
@@ -56,11 +68,13 @@ class Screen:
 
     def _plain(self, reached: Reached, now: float) -> str:
         run = reached.round - self._done
-        line = f"{self._label}: round {reached.round}/{reached.rounds}"
+        parts = [f"{self._label}: round {reached.round}/{reached.rounds}", self._facts]
+        if self._standings is not None:
+            parts.append(self._standings.ranges())
         if run and reached.round < reached.rounds:
             left = (now - self._began) / run * (reached.rounds - reached.round)
-            return f"{line}  {self._facts}  {left:.0f} s left"
-        return f"{line}  {self._facts}".rstrip()
+            parts.append(f"{left:.0f} s left")
+        return "  ".join(filter(None, parts))
 
 
 def describe(scenario: Scenario) -> str:

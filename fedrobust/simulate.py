@@ -1,7 +1,7 @@
 """Run a scenario in this process: train, attack, defend, evaluate, record, resume."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -24,6 +24,7 @@ from fedrobust.flower.local_grid import LocalGrid
 from fedrobust.flower.server_app import serve, strategy_of
 from fedrobust.recording import Recorder
 from fedrobust.results import checkpoint, habits, provenance
+from fedrobust.results.reputations import removals
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.summary import Summary, summarise
@@ -42,6 +43,7 @@ class Progress:
     ledger: RoundLedger | None  # None when a run starts or resumes
     seconds: float  # the round took
     footprint: Footprint | None = None  # what the run takes, when it starts
+    removed: Mapping[int, int] = field(default_factory=dict)  # when it resumes: client: round
 
 
 @dataclass(frozen=True)
@@ -149,7 +151,9 @@ class _Simulation:
         """Run the rounds that are left and return the model ``[d]``."""
         done, rounds = self.strategy.rounds_done, self.scenario.rounds
         self.recorder.begin()
-        self.watch(Progress(done, rounds, None, None, None, 0.0, needed))
+        keeps = self.scenario.rule.rule.keeps_reputations
+        removed = removals(self.store, self.run) if keeps and done else {}
+        self.watch(Progress(done, rounds, None, None, None, 0.0, needed, removed))
         self.began = perf_counter()
         model = serve(
             self.faults, self.strategy, self.world, self.params, rounds - done, self._after_round
