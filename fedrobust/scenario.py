@@ -231,6 +231,7 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
             self.engine,
             root if self.root_examples else None,
             held if self.validation else None,
+            self.rule.needs_losses,
         )
 
     def _parts(self, kind: type[T]) -> tuple[T, ...]:

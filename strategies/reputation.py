@@ -13,7 +13,7 @@ from torch import Tensor
 from fedrobust.core import rows
 from fedrobust.core.aggregator import Aggregate, Aggregator, RoundInfo
 from fedrobust.core.rewards import largest
-from fedrobust.core.standing import Standing, normalised, shares_of, with_newcomers
+from fedrobust.core.standing import Standing, judged, shares_of, with_newcomers
 
 __all__ = ["Reputation"]
 
@@ -38,8 +38,9 @@ class Reputation(Aggregator):
     Choices where paper and code differ or go wrong: an update longer than `max_norm` is cut to it
     (code), or every update made as long (`norms = "equal"`, the paper's text).  Reputations below
     zero, which would turn updates around, count zero, and if all are zero they are equal again.  A
-    full quota is the whole aggregate.  The threshold is that before any removal of the round.  A
-    client's own update is part of the aggregate too, and counts twice for it (code) unless
+    full quota is the whole aggregate.  Everyone begins with the same reputation (code: with none,
+    so that the first cosines decide alone).  The threshold is that before any removal of the round.
+    A client's own update is part of the aggregate too, and counts twice for it (code) unless
     `exclude_own`.  With sampling or drop-outs, clients of a round share anew what reputation they
     had between them, others keep theirs, and a newcomer begins with the average; the warm-up counts
     the rounds in which a client took part.  The server's own model moves by the whole aggregate; no
@@ -96,7 +97,8 @@ class Reputation(Aggregator):
 
         contribution = rows.cosines(scaled, update).double().cpu().nan_to_num(nan=0.0)
         after = shares_of(self.memory * shares + (1 - self.memory) * contribution, reputable)
-        new = self._judged(known, clients, (after * held.sum()).tolist(), info.number)
+        earned = (after * held.sum()).tolist()
+        new = judged(known, clients, earned, info.number, self.threshold, self.warm_up)
         scores = torch.tensor([new[c].reputation for c in clients], dtype=torch.float64)
         quotas = scores / max(standing.reputation for standing in new.values())
         if not self.reward:
@@ -117,20 +119,6 @@ class Reputation(Aggregator):
             return rows.clip_factors(updates, self.max_norm).to(updates)
         lengths = rows.norms(updates)
         return torch.where(lengths > 0, self.max_norm / lengths, 0.0).to(updates)
-
-    def _judged(
-        self, known: dict[int, Standing], clients: list[int], after: list[float], number: int
-    ) -> dict[int, Standing]:
-        """Return the standings after a round, without those that fall below the threshold."""
-        new = dict(known)
-        for client, reputation in zip(clients, after, strict=True):
-            new[client] = Standing(reputation, known[client].rounds + 1, known[client].removed)
-        least = self.threshold / max(1, sum(not standing.removed for standing in new.values()))
-        for client in clients:
-            reputation, rounds, removed = new[client]
-            if not removed and rounds > self.warm_up and reputation < least:
-                new[client] = Standing(0.0, rounds, number)
-        return normalised(new)
 
     def _rewards(
         self, update: Tensor, scaled: Tensor, weights: Tensor, quotas: Tensor, info: RoundInfo

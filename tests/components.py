@@ -29,6 +29,9 @@ class Beacon(RootData):
     def losses(self, models, examples):
         return (models - self._update).double().square().sum(dim=1)
 
+    def accuracies(self, models):
+        return 1 / (1 + self.losses(models, 1))
+
 
 FILES = [(kind, name) for kind in ("strategies", "attacks") for name in registry.builtin(kind)]
 COMPONENTS = [registry.find(kind, name) for kind, name in FILES]

@@ -112,6 +112,7 @@ def known(info):
             info(updates, num_malicious=f),
             params=torch.zeros_like(updates[0]),
             root=Beacon(updates.mean(dim=0)),
+            losses=torch.ones(len(updates)),
         )
 
     return make
@@ -126,10 +127,10 @@ def aggregate(rule, updates, info, state=None):
 def test_a_rule_comes_to_agree_with_clients_who_agree(rule, known, n):
     """In one round, unless the rule limits how far it goes in a round.
 
-    On the direction of every coordinate, if that is all it keeps; and without noise of its own, or
-    a bound on norms.
+    On the direction of every coordinate, if that is all it keeps; and without noise of its own,
+    a bound on norms, or steps that are shorter where losses are thought to bend.
     """
-    usual = {"noise_multiplier": 0.0, "max_norm": 1e3}
+    usual = {"noise_multiplier": 0.0, "max_norm": 1e3, "lr": 1e9}
     rule = rule(**{name: value for name, value in usual.items() if name in rule.model_fields})
     kept = torch.clone if rule.magnitudes else torch.sign
     fewest = rule.bound[1] if isinstance(rule, Bounded) else 1

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from fedrobust.core import rows
 
-__all__ = ["Fault", "claimed_examples", "fault_of_arrays", "faults_of_rows"]
+__all__ = ["Fault", "claimed_examples", "claimed_losses", "fault_of_arrays", "faults_of_rows"]
 
 _LARGEST_CLAIM = 100  # times the median claim of a round
 _LARGEST_NORM = math.sqrt(torch.finfo(torch.float32).max)  # its square is the last one finite
@@ -84,6 +84,20 @@ def claimed_examples(claims: Sequence[object]) -> tuple[Tensor, list[str | None]
         for claim, number, used in zip(claims, numbers, counted, strict=True)
     ]
     return torch.tensor(counted), notes
+
+
+def claimed_losses(claims: Sequence[object]) -> Tensor | None:
+    """Return what each client counts as losing, ``[n]``; None if no claim is a positive number.
+
+    A claim that is none counts as zero, and one beyond a hundred times the round's median claim as
+    that much.
+    """
+    numbers = [_positive(claim) for claim in claims]
+    sound = sorted(number for number in numbers if number is not None)
+    if not sound:
+        return None
+    most = _LARGEST_CLAIM * sound[len(sound) // 2]
+    return torch.tensor([min(number or 0.0, most) for number in numbers], dtype=torch.float64)
 
 
 def _shown(claim: object) -> str:

@@ -3,8 +3,7 @@
 Shapes: n updates of a model with d parameters form a matrix ``[n, d]``, one row a client.
 """
 
-from abc import ABC, abstractmethod
-from dataclasses import dataclass, replace
+from abc import abstractmethod
 from typing import Any, ClassVar, NamedTuple
 
 import torch
@@ -12,7 +11,8 @@ from pydantic import NonNegativeInt
 from torch import Tensor
 
 from fedrobust.core.component import Component
-from fedrobust.errors import AggregationError, TooManyMalicious
+from fedrobust.core.knowledge import RootData, RoundInfo
+from fedrobust.errors import TooManyMalicious
 
 __all__ = [
     "Aggregate",
@@ -29,68 +29,6 @@ __all__ = [
 ]
 
 State = Any  # nested tuples, lists and dicts of tensors and numbers, so that it can be saved
-
-
-class RootData(ABC):
-    """What the server learns in a round from examples of its own, which it can trust."""
-
-    @property
-    @abstractmethod
-    def update(self) -> Tensor:
-        """The update ``[d]`` that a client would learn from these examples in this round."""
-
-    @abstractmethod
-    def losses(self, models: Tensor, examples: int) -> Tensor:
-        """Return the mean loss ``[k]`` of models ``[k, d]``, in float64.
-
-        Args:
-            models: which models.
-            examples: on how many of its examples, drawn afresh in each round and the same for
-                all models; all of them if it has fewer.
-        """
-
-
-@dataclass(frozen=True, eq=False)
-class RoundInfo:
-    """What a server knows about the round whose updates it aggregates."""
-
-    number: int
-    params: Tensor  # [d] the global model the clients started from
-    clients: Tensor  # [n] who sent row i, as authenticated, never as claimed
-    examples: Tensor  # [n] how many examples client i says it has: not to be trusted
-    generator: torch.Generator
-    num_malicious: int = 0  # how many of these rows the server expects to be malicious
-    dropped: int = 0  # malformed replies, which no rule needs to withstand any more
-    root: RootData | None = None  # what the server learns itself, where it has examples
-    starts: Tensor | None = None  # [n, d] the models that clients started from, if not params
-    layers: tuple[int, ...] = ()  # how many parameters each array has; () where it is unknown
-
-    @property
-    def starting_points(self) -> Tensor:
-        """The models ``[n, d]`` that the clients started from."""
-        if self.starts is not None:
-            return self.starts
-        return self.params.expand(len(self.clients), -1)
-
-    def require_root(self, stage: "Stage") -> RootData:
-        """Return what the server learns itself.
-
-        Raises:
-            AggregationError: if it has no examples of its own.
-        """
-        if self.root is None:
-            raise AggregationError(
-                f"{stage.reference()} needs examples of the server's own, and it has none: set "
-                "root_examples, such as 100, in the scenario."
-            )
-        return self.root
-
-    def mixed(self, mixing: Tensor) -> "RoundInfo":
-        """Return what is known of rows that are mixtures ``[m, n]`` of these."""
-        examples = mixing @ self.examples.to(mixing)  # which may be whole numbers; shares are not
-        starts = None if self.starts is None else mixing.to(self.starts) @ self.starts
-        clients = torch.arange(len(mixing))
-        return replace(self, clients=clients, examples=examples, starts=starts)
 
 
 class Aggregate(NamedTuple):
@@ -120,6 +58,11 @@ class Stage(Component):
     @property
     def needs_root(self) -> bool:
         """Whether the server has to have examples of its own."""
+        return False
+
+    @property
+    def needs_losses(self) -> bool:
+        """Whether clients have to say what they lose by the model that they are sent."""
         return False
 
     def init(self, params: Tensor) -> State:

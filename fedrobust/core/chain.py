@@ -56,6 +56,10 @@ class Chain(Aggregator):
         return any(stage.needs_root for stage in self.stages)
 
     @property
+    def needs_losses(self) -> bool:
+        return any(stage.needs_losses for stage in self.stages)
+
+    @property
     def needs_clients(self) -> tuple[int, ...]:
         return self.rule.needs_clients
 

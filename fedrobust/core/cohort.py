@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from fedrobust.core import seeds
 from fedrobust.core.behavior import Behavior, Memory
@@ -16,7 +17,9 @@ from fedrobust.core.trainers.job import on
 from fedrobust.core.training import Training
 from fedrobust.core.world import World
 
-__all__ = ["Memories", "train_cohort"]
+__all__ = ["Memories", "losses_of", "train_cohort"]
+
+_EXAMPLES = 1024  # evaluated at a time
 
 Memories = dict[str, Memory]  # a client's memory of each of its behaviors, by layer
 
@@ -66,6 +69,30 @@ def train_cohort(
         for p, memory in zip(places, kept, strict=True):
             changed[p] = memory
     return updates, changed
+
+
+@torch.no_grad()
+def losses_of(world: World, starts: Tensor, who: Sequence[int]) -> list[float]:
+    """Return each client's mean cross-entropy on its own examples, before it trains.
+
+    Args:
+        world: what they train.
+        starts: ``[d]`` the model all start from, or ``[n, d]`` one for each.
+        who: n client ids.
+    """
+    task = world.placed
+    device = task.data.x.device
+    found = []
+    for start, client in zip(starts.expand(len(who), -1), who, strict=True):
+        held = world.federation.shards[client].to(device)
+        parts = torch.split(held, _EXAMPLES)
+        logits = (task.logits(start.to(device), task.data.x[part]).double() for part in parts)
+        each = (
+            cross_entropy(out, task.data.y[part], reduction="sum")
+            for out, part in zip(logits, parts, strict=True)
+        )
+        found.append(float(sum(each)) / max(1, len(held)))
+    return found
 
 
 def _parts(places: list[int], most: int) -> list[list[int]]:

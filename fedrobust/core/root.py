@@ -80,6 +80,13 @@ class RootExamples(RootData):
         ]
         return torch.stack(each).to(models.device)
 
+    @torch.no_grad()
+    def accuracies(self, models: Tensor) -> Tensor:
+        some = self._examples.to(self._task.data.x.device)
+        x, y = self._task.data.x[some], self._task.data.y[some]
+        each = [self._task.logits(model.to(x.device), x).argmax(dim=1) == y for model in models]
+        return torch.stack(each).double().mean(dim=1).to(models.device)
+
     def _generator(self) -> torch.Generator:
         """Return the round's generator as it was, so that what is asked first changes nothing."""
         return torch.Generator().set_state(self._start)

@@ -1,12 +1,12 @@
 """What a server thinks of clients by what they did, as shares of one whole."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["Standing", "normalised", "shares_of", "with_newcomers"]
+__all__ = ["Standing", "judged", "normalised", "shares_of", "with_newcomers"]
 
 
 class Standing(NamedTuple):
@@ -23,6 +23,36 @@ def with_newcomers(known: dict[int, Standing], clients: Iterable[int]) -> dict[i
     average = sum(reputable) / len(reputable) if reputable else 1.0
     new = {client: Standing(average, 0) for client in clients if client not in known}
     return normalised(known | new) if new else known
+
+
+def judged(
+    known: Mapping[int, Standing],
+    clients: Sequence[int],
+    reputations: Sequence[float],
+    round: int,
+    threshold: float,
+    warm_up: int,
+) -> dict[int, Standing]:
+    """Return the standings after a round, without the reputation of those who fall too low.
+
+    Args:
+        known: the standings before it.
+        clients: the n that took part.
+        reputations: n new reputations of theirs.
+        round: its number.
+        threshold: the share of the average reputation below which a client is removed for good.
+        warm_up: rounds in which a client takes part before it may be removed.
+    """
+    new = dict(known)
+    for client, reputation in zip(clients, reputations, strict=True):
+        new[client] = Standing(reputation, known[client].rounds + 1, known[client].removed)
+    # before any removal, so that the order of clients plays no part
+    least = threshold / max(1, sum(not standing.removed for standing in new.values()))
+    for client in clients:
+        reputation, rounds, removed = new[client]
+        if not removed and rounds > warm_up and reputation < least:
+            new[client] = Standing(0.0, rounds, round)
+    return normalised(new)
 
 
 def normalised(standings: dict[int, Standing]) -> dict[int, Standing]:

@@ -33,6 +33,7 @@ class World:
     engine: Engine = field(default_factory=Engine)
     root: Tensor | None = None  # [m] which training examples the server has, and no client
     validation: Tensor | None = None  # [v] which it only evaluates models on; no client has them
+    tells_losses: bool = False  # whether clients say what they lose by the model they are sent
 
     @cached_property
     def planner(self) -> Planner:

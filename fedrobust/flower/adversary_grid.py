@@ -22,9 +22,10 @@ from fedrobust.flower.traffic import Traffic
 
 __all__ = ["AdversaryGrid", "Rehearse"]
 
-Rehearse = Callable[[Tensor, Sequence[int], Tensor, torch.Generator], Tensor | None]
-"""What a server would make of updates ``[n, d]`` of n clients who claim to have ``[n]`` examples:
-its update ``[d]``, or None if it would keep its model.  It changes nothing."""
+Rehearse = Callable[[Tensor, Sequence[int], Tensor, torch.Generator, Tensor | None], Tensor | None]
+"""What a server would make of updates ``[n, d]`` of n clients who claim to have ``[n]`` examples
+and, maybe, to lose ``[n]``: its update ``[d]``, or None if it would keep its model.  It changes
+nothing."""
 
 _STREAMS = 1 << 20  # adversaries that may have streams of their own beside those of their clients
 
@@ -164,4 +165,4 @@ class AdversaryGrid(InterceptingGrid):
         updates, examples = traffic.updates.clone(), traffic.examples.clone()
         updates[mind], examples[mind] = rows, claims
         generator = seeds.generator(self._seed, Purpose.REHEARSAL, round)
-        return self._rehearse(updates, traffic.clients, examples, generator)
+        return self._rehearse(updates, traffic.clients, examples, generator, traffic.losses)

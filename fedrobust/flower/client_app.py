@@ -7,7 +7,7 @@ import torch
 from flwr.app import ArrayRecord, ConfigRecord, Context, Message, MetricRecord, RecordDict
 from flwr.clientapp import ClientApp
 
-from fedrobust.core.cohort import Memories, train_cohort
+from fedrobust.core.cohort import Memories, losses_of, train_cohort
 from fedrobust.core.engine import Engine
 from fedrobust.core.world import World
 from fedrobust.errors import ConfigError
@@ -49,9 +49,10 @@ class FedRobustApp(ClientApp):
         vectors = {id(record): _model(record, form) for record in _distinct(records)}
         starts = [vectors[id(record)] for record in records]
         who = [int(context.node_config[PARTITION]) for context in contexts]
+        start = starts[0] if len(vectors) == 1 else torch.stack(starts)
         updates, changed = train_cohort(
             world,
-            starts[0] if len(vectors) == 1 else torch.stack(starts),
+            start,
             who,
             [_memories(context) for context in contexts],
             _round(contents[0]),
@@ -66,6 +67,7 @@ class FedRobustApp(ClientApp):
             starts,
             updates,
             [world.federation.sizes[client] for client in who],
+            losses_of(world, start, who) if world.tells_losses else None,
         )
 
     def _train(self, message: Message, context: Context) -> Message:

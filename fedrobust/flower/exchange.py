@@ -16,9 +16,10 @@ from fedrobust.flower import touchpoints
 from fedrobust.flower.payload import content_bytes, model_bytes
 from fedrobust.flower.records import ModelRecord
 
-__all__ = ["EXAMPLES", "Broadcast", "CohortReplies", "LazyMessages", "payload"]
+__all__ = ["EXAMPLES", "LOSS", "Broadcast", "CohortReplies", "LazyMessages", "payload"]
 
 EXAMPLES = "num-examples"  # the metric in which our clients say how many they have
+LOSS = "train-loss"  # that in which they say what they lose by the model they were sent
 
 
 class LazyMessages(Sequence[Message]):
@@ -99,6 +100,7 @@ class CohortReplies(LazyMessages):
         starts: the models ``[d]`` they were sent, n of them.
         updates: ``[n, d]`` how far each client came; its rows may be rewritten.
         examples: how many examples each of them says it has; may be rewritten.
+        losses: n losses by the models they were sent, as they say; None if they do not.
     """
 
     def __init__(
@@ -109,10 +111,12 @@ class CohortReplies(LazyMessages):
         starts: Sequence[Tensor],
         updates: Tensor,
         examples: list[int],
+        losses: list[float] | None = None,
     ) -> None:
         super().__init__(len(asked))
         self.asked, self.nodes, self.layout = asked, nodes, layout
-        self.starts, self.updates, self.examples = starts, updates, examples
+        self.starts, self.updates = starts, updates
+        self.examples, self.losses = examples, losses
         self.lost: dict[int, str] = {}  # place: why that reply does not arrive; may be rewritten
 
     def payload(self) -> int:
@@ -125,6 +129,8 @@ class CohortReplies(LazyMessages):
         else:
             model = ModelRecord(self.layout, self.starts[place], self.updates, place)
             metrics = MetricRecord({EXAMPLES: self.examples[place]})
+            if self.losses is not None:
+                metrics[LOSS] = self.losses[place]
             reply = Message(RecordDict({"arrays": model, "metrics": metrics}), reply_to=asked)
         if asked.metadata.message_id:
             touchpoints.name_message(reply, f"{asked.metadata.message_id}-reply")

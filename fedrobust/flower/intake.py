@@ -10,9 +10,9 @@ import torch
 from flwr.app import Message, RecordDict
 from torch import Tensor
 
-from fedrobust.core.admission import Fault, claimed_examples, faults_of_rows
+from fedrobust.core.admission import Fault, claimed_examples, claimed_losses, faults_of_rows
 from fedrobust.core.ledger import Entry
-from fedrobust.flower.exchange import EXAMPLES, CohortReplies
+from fedrobust.flower.exchange import EXAMPLES, LOSS, CohortReplies
 from fedrobust.flower.records import Form, claim_of, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
@@ -42,6 +42,13 @@ class Admitted:
     examples: Tensor  # [n]
     contents: list[RecordDict]  # n of them; none of a cohort, which says nothing but its updates
     entries: list[Entry] = field(default_factory=list)  # one for each client, admitted or not
+    losses: Tensor | None = None  # [n] float64, as claimed; None if nobody says
+
+    def why_not(self) -> str:
+        """Return why replies were dropped, in words."""
+        faulty = (entry for entry in self.entries if entry.fault is not None)
+        reasons = {f"{e.fault}: {e.note}" if e.note else str(e.fault) for e in faulty}
+        return "; ".join(sorted(reasons)[:3]) or "no client was there"
 
 
 def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitted:
@@ -94,7 +101,8 @@ def admit(intake: Intake, replies: Iterable[Message], weight_key: str) -> Admitt
     for entry in ordered:
         if entry.fault is not None:
             logger.debug("Round %d: client %d: %s.", intake.number, entry.client, entry.fault)
-    return Admitted(updates, examples, [contents[client] for client in sound], ordered)
+    losses = claimed_losses([claim_of(contents[client], LOSS) for client in sound])
+    return Admitted(updates, examples, [contents[client] for client in sound], ordered, losses)
 
 
 def _is_whole_cohort(replies: Iterable[Message], intake: Intake) -> TypeGuard[CohortReplies]:
@@ -118,15 +126,18 @@ def _admit_cohort(intake: Intake, replies: CohortReplies) -> Admitted:
     for place, reason in replies.lost.items():
         entries[place].fault, entries[place].note = Fault.ERROR, _printable(reason)
         faults[place] = Fault.ERROR
-    updates, claims = replies.updates, list(replies.examples)
+    updates, claims, losses = replies.updates, list(replies.examples), replies.losses
     sound = [entry for entry in entries if entry.fault is None]
     if any(faults):
-        updates = updates[torch.tensor([fault is None for fault in faults])]
-        claims = [n for n, fault in zip(claims, faults, strict=True) if fault is None]
+        kept = [place for place, fault in enumerate(faults) if fault is None]
+        updates = updates[kept]
+        claims = [claims[place] for place in kept]
+        losses = None if losses is None else [losses[place] for place in kept]
     examples, notes = claimed_examples(claims)
     for entry, note in zip(sound, notes, strict=True):
         entry.note = note
-    return Admitted(updates, examples, [], entries)
+    told = None if losses is None else claimed_losses(losses)
+    return Admitted(updates, examples, [], entries, told)
 
 
 def _sender(intake: Intake, reply: Message) -> int | None:

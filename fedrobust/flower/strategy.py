@@ -12,14 +12,14 @@ from flwr.serverapp.strategy import FedAvg
 from torch import Tensor
 
 from fedrobust.core import seeds
-from fedrobust.core.admission import claimed_examples, faults_of_rows
+from fedrobust.core.admission import claimed_examples, claimed_losses, faults_of_rows
 from fedrobust.core.aggregator import Aggregate, Aggregator, RootData, RoundInfo, State
 from fedrobust.core.ledger import RoundLedger
 from fedrobust.core.sampling import malicious_in_sample, sample
 from fedrobust.core.seeds import Purpose
 from fedrobust.errors import AggregationError
 from fedrobust.flower.exchange import Broadcast, payload
-from fedrobust.flower.intake import Intake, admit
+from fedrobust.flower.intake import Admitted, Intake, admit
 from fedrobust.flower.records import Form
 from fedrobust.flower.reported import median_metrics
 from fedrobust.flower.roster import Roster, wait_for
@@ -115,7 +115,7 @@ class RobustStrategy(FedAvg):
         )
         out = None
         try:
-            out = self._aggregate(intake, admitted.updates, admitted.examples, ledger)
+            out = self._aggregate(intake, admitted, ledger)
         except AggregationError as error:
             ledger.applied, ledger.note = False, f"The model stays as it was: {error}"
         if out is not None:
@@ -129,20 +129,16 @@ class RobustStrategy(FedAvg):
             return None, metrics
         return intake.form.record(intake.params + out.update), metrics
 
-    def _aggregate(
-        self, intake: Intake, updates: Tensor, examples: Tensor, ledger: RoundLedger
-    ) -> Aggregate:
-        if not len(updates):
-            reasons = {f"{e.fault}: {e.note}" if e.note else str(e.fault) for e in ledger.entries}
-            listed = "; ".join(sorted(reasons)[:3]) or "no client was there"
-            raise AggregationError(f"no reply could be used ({listed}).")
+    def _aggregate(self, intake: Intake, admitted: Admitted, ledger: RoundLedger) -> Aggregate:
+        if not len(admitted.updates):
+            raise AggregationError(f"no reply could be used ({admitted.why_not()}).")
         if self.state is None:
             self.state = self.rule.init(intake.params)
         dropped = sum(e.fault is not None and e.fault.hostile for e in ledger.entries)
         clients = [e.client for e in ledger.entries if e.fault is None]
         generator = seeds.generator(self.seed, Purpose.SERVER, intake.number)
-        info = self._info(intake, clients, examples, dropped, generator)
-        out = self.rule.aggregate(updates, self.state, info)
+        info = self._info(intake, clients, admitted.examples, dropped, generator, admitted.losses)
+        out = self.rule.aggregate(admitted.updates, self.state, info)
         if not out.update.isfinite().all():
             raise AggregationError("the aggregate has values that are not finite.")
         self.state = out.state
@@ -157,6 +153,7 @@ class RobustStrategy(FedAvg):
         examples: Tensor,
         dropped: int,
         generator: torch.Generator,
+        losses: Tensor | None,
     ) -> RoundInfo:
         asked, known = len(intake.nodes), max(len(self.roster), self.num_malicious)
         expected = malicious_in_sample(known, self.num_malicious, asked)
@@ -173,6 +170,7 @@ class RobustStrategy(FedAvg):
             root=self._root[1],
             starts=self._starts(intake, clients),
             layers=tuple(shape.numel() for shape in intake.form.layout.shapes.values()),
+            losses=losses,
         )
 
     def _starts(self, intake: Intake, clients: Sequence[int]) -> Tensor | None:
@@ -187,6 +185,7 @@ class RobustStrategy(FedAvg):
         clients: Sequence[int],
         examples: Tensor,
         generator: torch.Generator,
+        losses: Tensor | None = None,
     ) -> Tensor | None:
         """Return what would become of updates in the round under way, and change nothing.
 
@@ -195,6 +194,7 @@ class RobustStrategy(FedAvg):
             clients: n ids, ascending.
             examples: ``[n]`` how many examples they would say they have.
             generator: what the rule draws from.
+            losses: ``[n]`` what they would say they lose by the model; None if they do not.
 
         Returns:
             The update ``[d]`` of the model, or None if the server would keep its model.
@@ -207,7 +207,8 @@ class RobustStrategy(FedAvg):
         who = [clients[p] for p in sound]
         state = deepcopy(self.rule.init(intake.params) if self.state is None else self.state)
         try:
-            info = self._info(intake, who, claims, len(updates) - len(sound), generator)
+            told = None if losses is None else claimed_losses(losses[sound].tolist())
+            info = self._info(intake, who, claims, len(updates) - len(sound), generator, told)
             fit = updates if len(sound) == len(updates) else updates[sound]
             update = self.rule.aggregate(fit, state, info).update
         except AggregationError:

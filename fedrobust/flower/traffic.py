@@ -9,7 +9,7 @@ import torch
 from flwr.app import ArrayRecord, Message, RecordDict
 from torch import Tensor
 
-from fedrobust.flower.exchange import EXAMPLES, CohortReplies
+from fedrobust.flower.exchange import EXAMPLES, LOSS, CohortReplies
 from fedrobust.flower.records import Form, ModelRecord, claim_of, only_model, update_matrix
 from fedrobust.flower.roster import Roster
 
@@ -24,6 +24,7 @@ class Traffic:
     starts: list[Tensor]  # the models [d] they were sent
     updates: Tensor  # [n, d]
     examples: Tensor  # [n] float64, how many examples they say they have; NaN if they do not
+    losses: Tensor | None  # [n] float64, what they say they lose by that model; None if none does
     rows: list[int]  # where the reply of each client is
     _replies: Sequence[Message] | CohortReplies
     _form: Form
@@ -58,7 +59,10 @@ class Traffic:
             updates = update_matrix(models_sent, begun, form)
         claims = [claim_of(replies[rows[c]].content, EXAMPLES) for c in clients]
         examples = torch.tensor([_number(claim) for claim in claims], dtype=torch.float64)
-        return cls(clients, begun, updates, examples, [rows[c] for c in clients], replies, form)
+        told = [_number(claim_of(replies[rows[c]].content, LOSS)) for c in clients]
+        losses = torch.tensor(told, dtype=torch.float64) if any(map(isfinite, told)) else None
+        places = [rows[client] for client in clients]
+        return cls(clients, begun, updates, examples, losses, places, replies, form)
 
     @classmethod
     def _of_cohort(cls, replies: CohortReplies, roster: Roster) -> Self:
@@ -70,7 +74,11 @@ class Traffic:
         form = Form.of(ModelRecord(replies.layout, replies.starts[0]))
         examples = torch.tensor([replies.examples[r] for r in rows], dtype=torch.float64)
         starts = [replies.starts[r] for r in rows]
-        return cls(clients, starts, updates, examples, rows, replies, form)
+        told = replies.losses
+        losses = None
+        if told is not None:
+            losses = torch.tensor([told[r] for r in rows], dtype=torch.float64)
+        return cls(clients, starts, updates, examples, losses, rows, replies, form)
 
     def replace(self, place: int, update: Tensor) -> None:
         """Let a client send another update ``[d]``, in the cohort's matrix if it has one."""
