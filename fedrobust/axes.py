@@ -3,9 +3,10 @@
 from collections.abc import Container, Mapping, Sequence
 from typing import Any, Literal
 
-__all__ = ["Role", "label", "matches", "role", "some"]
+__all__ = ["Role", "is_joint", "label", "matches", "role", "shown", "some"]
 
 Role = Literal["defense", "threat", "setting"]
+_JOINT = "scenario"
 
 
 def role(axis: str, tuned: Container[str] = ()) -> Role:
@@ -24,6 +25,24 @@ def role(axis: str, tuned: Container[str] = ()) -> Role:
         case "adversary" | "fault":
             return "threat"
     return "setting"
+
+
+def is_joint(axis: str) -> bool:
+    """Return whether values of an axis are tables of several keys of a scenario.
+
+    >>> is_joint("scenario.size"), is_joint("training.lr")
+    (True, False)
+    """
+    return axis.partition(".")[0] == _JOINT
+
+
+def shown(axis: str) -> str:
+    """Return what an axis is called: its key, or the name that a joint one was given.
+
+    >>> shown("scenario.size"), shown("scenario"), shown("training.lr")
+    ('size', 'scenario', 'training.lr')
+    """
+    return axis.removeprefix(f"{_JOINT}.")
 
 
 def label(value: Any) -> str:

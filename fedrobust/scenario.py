@@ -171,7 +171,8 @@ class Scenario(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False):
     @property
     def adversaries(self) -> tuple[Adversary, ...]:
         """The adversaries with the clients that each of them controls."""
-        return assigned(self.adversary, self.clients, self.seed, self.training)
+        extra = getattr(self.partition, "extra_clients", None) or 0
+        return assigned(self.adversary, self.clients, self.seed, self.training, extra)
 
     @property
     def is_control(self) -> bool:

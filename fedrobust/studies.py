@@ -11,6 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from fedrobust.axes import shown
 from fedrobust.comparing import compare
 from fedrobust.doubts import doubts
 from fedrobust.overrides import parsed
@@ -69,7 +70,7 @@ def run_study(
 
 
 def _description(study: Study, cells: list[Cell], where: str) -> str:
-    axes = " x ".join(f"{len(values)} {axis}" for axis, values in study.axes.items())
+    axes = " x ".join(f"{len(values)} {shown(axis)}" for axis, values in study.axes.items())
     grid = f"{axes} x {len(study.seeds)} seeds, {len(cells)} runs"
     return f"{study.name or 'A study'}: {grid} {where}"
 

@@ -9,7 +9,7 @@ from typing import Any, Self
 
 from pydantic import BaseModel, Field, ValidationError, field_validator, model_validator
 
-from fedrobust.axes import label, matches, role
+from fedrobust.axes import is_joint, label, matches, role
 from fedrobust.blame import blamed
 from fedrobust.complaints import FieldErrors, explain
 from fedrobust.errors import ConfigError, TooManyMalicious
@@ -63,7 +63,8 @@ class Study(BaseModel, frozen=True, extra="forbid"):
         seeds: of the runs; every combination runs with each.
         scenario: what all runs have in common, as in a file of its own.
         axes: what differs: key of a scenario, such as "strategy" or "adversary.0.share", to a list
-            of values, or to a table of values by what reports call them.
+            of values, or to a table of values by what reports call them.  Values of "scenario", or
+            "scenario." and a name, are tables of several keys that change together.
         tune: axes of hyperparameters: of their values, each other combination gets the one with the
             best worst case over threats on validation data, of which there are 10 % by default.
         exclude: combinations to leave out, each by some of its labels.
@@ -207,7 +208,9 @@ class Study(BaseModel, frozen=True, extra="forbid"):
             table.setdefault(VALIDATION, _VALIDATION_SHARE)
         for axis, name in labels.items():
             if name in self.axes[axis]:
-                assign(table, axis, self.axes[axis][name])
+                value = self.axes[axis][name]
+                for key, changed in value.items() if is_joint(axis) else [(axis, value)]:
+                    assign(table, key, changed)
         return table
 
 
@@ -220,7 +223,14 @@ def _named(axis: str, values: Any) -> dict[str, Any]:
     if not values:
         raise FieldErrors(f"{axis}: needs a value.")
     if isinstance(values, dict):
+        if is_joint(axis) and not all(isinstance(value, dict) for value in values.values()):
+            raise FieldErrors(
+                f'{axis}: its values are tables of what changes together, such as "many" = '
+                '{ clients = 100, "partition.alpha" = 0.1 }.'
+            )
         return values
+    if is_joint(axis):
+        raise FieldErrors(f"{axis}: give each value a name; write a table, not a list.")
     names = [label(value) for value in values]
     if twice := [name for name in names if names.count(name) > 1]:
         raise FieldErrors(

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from fedrobust.axes import role
+from fedrobust.axes import is_joint, role
 from fedrobust.complaints import FieldErrors
 from fedrobust.registry import suggestion
 
@@ -40,7 +40,7 @@ def _check_tuned(study: "Study") -> None:
             raise FieldErrors(
                 f"tune: names what the defender chooses, and {axis!r} is the threat; remove it."
             )
-        if axis.partition(".")[0] in _MEASURES:
+        if axis.partition(".")[0] in _MEASURES or is_joint(axis):
             raise FieldErrors(
                 "tune: compares values on the same validation data, and those differ along "
                 f"{axis!r}; remove it."

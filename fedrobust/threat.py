@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from itertools import combinations
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 import torch
 from pydantic import (
@@ -59,7 +59,7 @@ class AdversarySpec(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
         attack: what it does; of several attacks, each sends what it makes of what the one before it
             would send, and data pass from the last to the first.
         share: the share of all clients that it controls, drawn at random; or
-        clients: the ids of those it controls.
+        clients: the ids of those it controls, or "extra": the `extra_clients` of the partition.
         knowledge: whose updates it sees; what the attack usually assumes by default.
         training: how its clients train while it acts, where that differs from others: attackers
             may take more epochs and other rates.
@@ -69,7 +69,9 @@ class AdversarySpec(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
     attack: Annotated[tuple[AttackPart, ...], BeforeValidator(listed), Field(min_length=1)]
     share: float | None = Field(None, gt=0, lt=1)
-    clients: tuple[NonNegativeInt, ...] | None = Field(None, min_length=1)
+    clients: (
+        Annotated[tuple[NonNegativeInt, ...], Field(min_length=1)] | Literal["extra"] | None
+    ) = None
     knowledge: Knowledge | None = None
     training: LocalWork | None = None
     compliant: bool = True
@@ -92,7 +94,11 @@ class AdversarySpec(BaseModel, frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 def assigned(
-    specs: Sequence[AdversarySpec], num_clients: int, seed: int, training: Training
+    specs: Sequence[AdversarySpec],
+    num_clients: int,
+    seed: int,
+    training: Training,
+    extra_clients: int = 0,
 ) -> tuple[Adversary, ...]:
     """Return the adversaries with the clients that each of them controls.
 
@@ -103,11 +109,19 @@ def assigned(
         num_clients: how many clients there are.
         seed: of the run.
         training: how honest clients train.
+        extra_clients: how many, the last ones, a partition adds to those who share the data out.
 
     Raises:
         ConfigError: if a client does not exist or is named twice, or if none is left honest.
     """
-    named = [client for spec in specs for client in spec.clients or ()]
+    extra = tuple(range(max(0, num_clients - extra_clients), num_clients))
+    chosen = [extra if spec.clients == "extra" else spec.clients for spec in specs]
+    if any(spec.clients == "extra" for spec in specs) and not extra:
+        raise ConfigError(
+            'adversary: clients = "extra" needs clients that the partition adds, and it adds none; '
+            "set extra_clients of the partition, such as 2."
+        )
+    named = [client for clients in chosen for client in clients or ()]
     if twice := sorted({c for c in named if named.count(c) > 1}):
         raise ConfigError(f"adversary: clients {twice} are controlled twice; name each once.")
     if unknown := sorted({c for c in named if c >= num_clients}):
@@ -120,7 +134,7 @@ def assigned(
     adversaries = []
     for index, spec in enumerate(specs):
         size = round((spec.share or 0.0) * num_clients)
-        clients = spec.clients or tuple(c for _, c in zip(range(size), free, strict=False))
+        clients = chosen[index] or tuple(c for _, c in zip(range(size), free, strict=False))
         if len(clients) < max(size, 1):
             raise ConfigError(
                 f"adversary.{index}.share: {spec.share:g} of {num_clients} clients is {size}, of "

@@ -49,6 +49,16 @@ def test_an_axis_may_be_any_key_and_a_plain_list():
     assert len(found.cells()[-1].scenario.adversaries[0].clients) == 3
 
 
+def test_values_of_a_joint_axis_change_several_keys_together():
+    sizes = {"few": {"clients": 6}, "many": {"clients": 12, "training.lr": 0.5}}
+
+    found = study(axes={"strategy": ["mean"], "scenario.size": sizes})
+
+    few, many = (cell.scenario for cell in found.cells()[::2])
+    assert (few.clients, few.training.lr) == (6, 0.1)
+    assert (many.clients, many.training.lr) == (12, 0.5)
+
+
 def test_lists_of_parts_are_called_by_their_names():
     strategies = ["mean", ["client_momentum", "krum"], {"name": "krum", "keep": 2}, []]
 
@@ -108,6 +118,16 @@ def test_a_rule_beyond_its_bound_is_a_cell_that_says_why_not():
         ({"also": [{"labels": {"strategy": "krum"}}]}, "^also.0.labels: needs one for adver"),
         ({"also": [{"labels": {"strategy": "krum", "adversary": "flip"}}]}, "already"),
         ({"senario": {}}, "Did you mean 'scenario'"),
+        ({"axes": {"scenario.size": {"few": 6}}}, r"^axes\.scenario\.size: its values are tables"),
+        ({"axes": {"scenario": [{"clients": 6}]}}, r"^axes\.scenario: give each value a name"),
+        ({"axes": {"scenario.size": {"few": {"cleints": 6}}}}, "few.*Did you mean 'clients'"),
+        (
+            {
+                "axes": {"strategy": ["mean"], "scenario.size": {"few": {"clients": 6}}},
+                "tune": ["scenario.size"],
+            },
+            "tune: compares values on the same validation data",
+        ),
     ],
 )
 def test_says_what_is_wrong(wrong, says):

@@ -235,3 +235,26 @@ def test_the_worst_client_is_looked_for_among_all(tmp_path):
 
     assert everyone.worst_client_accuracy < everyone.accuracy
     assert few.worst_client_accuracy < few.accuracy
+
+
+EXTRA = {"partition": {"name": "power_law", "extra_clients": 3}}
+
+
+def test_an_adversary_may_control_the_clients_that_a_partition_adds():
+    scenario = parsed({"attack": "free_rider", "clients": "extra"}, **EXTRA)
+
+    assert scenario.adversaries[0].clients == {17, 18, 19}
+    assert Scenario.parse(scenario.table()) == scenario
+    ids = parsed({"attack": "free_rider", "clients": [17, 18, 19]}, **EXTRA)
+    assert ids.adversaries == scenario.adversaries
+
+
+@pytest.mark.parametrize("partition", ["iid", {"name": "power_law", "extra_clients": 0}])
+def test_where_none_are_added_it_says_where_to_add_them(partition):
+    with pytest.raises(ConfigError, match=r'"extra" needs clients.*set extra_clients'):
+        parsed({"attack": "free_rider", "clients": "extra"}, partition=partition)
+
+
+def test_two_adversaries_cannot_both_have_them():
+    with pytest.raises(ConfigError, match=r"\[17, 18, 19\] are controlled twice"):
+        parsed(*[{"attack": "free_rider", "clients": "extra"}] * 2, **EXTRA)

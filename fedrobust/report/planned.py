@@ -8,7 +8,7 @@ from typing import Any
 
 import tomli_w
 
-from fedrobust.axes import Role, label, role
+from fedrobust.axes import Role, label, role, shown
 from fedrobust.errors import ConfigError
 from fedrobust.report.trials import Trial, Tuning
 from fedrobust.results.rows import RunRow
@@ -75,10 +75,10 @@ def _of_study(study: Study, store: Store) -> Plan:
     runs = []
     for cell in filter(choice.keeps, cells):
         row = None if cell.scenario is None else store.latest(cell.scenario.digest(), "finished")
-        labels = {axis: name for axis, name in cell.labels.items() if axis not in study.tune}
+        labels = {shown(axis): name for axis, name in cell.labels.items() if axis not in study.tune}
         text = "" if cell.scenario is None else _written(cell.scenario.table())
         runs.append(Planned(labels, cell.seed, cell.scenario, cell.why_not, text, row))
-    axes = {axis: role(axis) for axis in study.axes if axis not in study.tune}
+    axes = {shown(axis): role(axis) for axis in study.axes if axis not in study.tune}
     if not study.tune:
         return Plan(study.name, axes, runs, {}, study)
     edges = list(choice.edges(study.axes))
