@@ -10,6 +10,7 @@ from rich.table import Table
 from fedrobust.errors import ConfigError
 from fedrobust.results.detection import RoleReport, judged, report
 from fedrobust.results.places import locate
+from fedrobust.results.reputations import removals
 from fedrobust.results.rows import RunRow
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
@@ -47,11 +48,12 @@ def show_ledger(run: str, client: int | None, results: Path) -> None:
             console.print(_one(store, found, client, rows))
             return
         console.print(_roles(report(rows)))
-        clients, left = _clients(store, found, rows, rule.reference())
+        removed = removals(store, found.id) if rule.keeps_reputations else None
+        clients, left = _clients(store, found, rows, rule.reference(), removed)
         console.print(clients)
         if left and rows.excluded.notna().any():
             console.print(f"{left} more honest clients were never left out.")
-        console.print(_legend(rows), highlight=False)
+        console.print(_legend(rows, removed is not None), highlight=False)
 
 
 def _roles(reports: list[RoleReport]) -> Table:
@@ -79,16 +81,30 @@ def _after(role: RoleReport) -> str:
     return "never" if found is None else "at once" if found == 1 else f"{found:.0f} updates"
 
 
-def _clients(store: Store, run: RunRow, rows: "DataFrame", rule: str) -> tuple[Table, int]:
-    """Return a table of the clients that something happened to, and how many are left."""
+def _clients(
+    store: Store, run: RunRow, rows: "DataFrame", rule: str, removed: dict[int, int] | None
+) -> tuple[Table, int]:
+    """Return a table of the clients that something happened to, and how many are left.
+
+    Args:
+        store: where the run is.
+        run: which.
+        rows: as `judged` returns them.
+        rule: what the rule is called.
+        removed: in which round clients were; None if the rule removes nobody.
+    """
     held = _largest(store, run)
     table = _table("client", "role", "updates", "lost", "malformed", "left out", "first in round")
+    _add(table, *([] if removed is None else ["removed in round"]))
     _add(table, "suspicion", "holds mostly", "why")
     grouped = [(int(str(c)), own) for c, own in rows.groupby("client")]
     marked = [
         (c, own)
         for c, own in grouped
-        if (own.role != "honest").any() or own.excluded.any() or own.malformed.any()
+        if (own.role != "honest").any()
+        or own.excluded.any()
+        or own.malformed.any()
+        or c in (removed or {})
     ]
     marked.sort(key=lambda pair: (-pair[1].excluded.astype(float).mean(), pair[0]))
     for c, own in marked[:_MOST]:
@@ -100,6 +116,7 @@ def _clients(store: Store, run: RunRow, rows: "DataFrame", rule: str) -> tuple[T
             *map(str, (len(own), int(own.lost.sum()), int(own.malformed.sum()))),
             _percent(None if own.excluded.isna().all() else own.excluded.astype(float).mean()),
             str(out["round"].min()) if len(out) else "-",
+            *([] if removed is None else [str(removed.get(c, "-"))]),
             _percent(own.suspicion.median()),
             held.get(c, ""),
             _why(own, rule),
@@ -151,13 +168,14 @@ def _largest(store: Store, run: RunRow) -> dict[int, str]:
     }
 
 
-def _legend(rows: "DataFrame") -> str:
+def _legend(rows: "DataFrame", removes: bool) -> str:
     by = "weight" if rows.score.isna().all() else "score"
     return (
         "left out: how often an update counted for nothing.  weight: of an update, where an honest "
         "one counts 1.  reward: the share of all weight; fair: of all updates.  suspicion: which "
         f"share of a round is less suspect, by the rule's {by}; AUC: how often an honest update "
         "is.  found after: how many updates the median client sent until one was left out."
+        f"{'  removed: its reputation is zero since then.' if removes else ''}"
     )
 
 

@@ -13,7 +13,7 @@ from fedrobust.results.outcomes import Goal, Minority, average
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 
-__all__ = ["Summary", "summarise", "worth"]
+__all__ = ["Summary", "summarise"]
 
 _MOSTLY = 0.5  # a client is called excluded if it counted for nothing in more of its rounds
 
@@ -84,7 +84,7 @@ class Summary:
             yield self._success(goal)
         yield from self._judgements()
         if self.collaboration is not None:
-            yield self.collaboration.sentence()
+            yield from self.collaboration.sentences()
         for fault, count in sorted(self.dropped.items()):
             yield f"{count} replies were dropped: {fault}."
         if self.kept:
@@ -207,19 +207,8 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
         kappa=kappa,
         relative_weight=detection.relative_weight(store, run),
         seconds=seconds,
-        collaboration=worth(store, run, scenario),
+        collaboration=collaboration(store, run, scenario),
     )
-
-
-def worth(store: Store, run: str, scenario: Scenario) -> Collaboration | None:
-    """Return what a run was worth to honest clients, beside what each of them reaches alone."""
-    hostile = {client for adversary in scenario.adversaries for client in adversary.clients}
-    honest = set(range(scenario.clients)) - hostile
-    alone = scenario.standalone()
-    twins = (alone.model_copy(update={"evaluate_clients": looked}) for looked in (False, True))
-    found = [store.latest(twin.digest(), status="finished") for twin in twins]
-    known = next((row.id for row in found if row is not None), None)
-    return collaboration(store, run, outcomes.final_since(scenario.rounds), honest, known)
 
 
 class _Clean(NamedTuple):

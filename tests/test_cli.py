@@ -15,6 +15,15 @@ from fedrobust.catalogue import listing, page
 from fedrobust.errors import UnknownComponent
 
 SMALL = ["rounds=3", "clients=12", "data=digits", "partition=iid"]
+RFFL = """
+rounds = 8
+clients = 8
+data = "digits"
+model = { name = "mlp", hidden = [32] }
+training = { epochs = 2, batch_size = 16, lr = 0.2 }
+strategy = [{ name = "reputation", max_norm = 0.2, warm_up = 3, memory = 0.5 }]
+adversary = [{ attack = { name = "random_weights", bound = 1.0 }, clients = [6, 7] }]
+"""
 
 
 @pytest.fixture
@@ -101,6 +110,20 @@ def test_json_is_one_object_and_nothing_else(fedrobust):
     assert 0 <= result["accuracy"] <= 1
     assert len(result["model_hash"]) == 64
     assert result["rounds"] == 3
+
+
+def test_clients_that_a_rule_removes_are_told_of_at_once_and_at_the_end(fedrobust, tmp_path):
+    (tmp_path / "rffl.toml").write_text(RFFL)
+
+    printed = fedrobust("simulate", "rffl.toml").splitlines()
+    result = json.loads(fedrobust("simulate", "rffl.toml", "--json", "--resume"))
+
+    assert "rffl: round 4: client 7 (random_weights) removed" in printed
+    assert any("round 8/8" in line and "malicious 0%" in line for line in printed)
+    said = "Removed for good: 2 of 2 malicious clients, the last in round 4, and no honest one."
+    assert said in printed
+    told = {"malicious": 2, "caught": {"6": 4, "7": 4}, "wronged": {}}
+    assert result["collaboration"]["removals"] == told
 
 
 def test_quiet_is_the_accuracy_alone(fedrobust):

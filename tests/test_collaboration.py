@@ -5,8 +5,10 @@ from tempfile import TemporaryDirectory
 
 import pytest
 
+from fedrobust.core import fairness
 from fedrobust.report.gathering import content_of
 from fedrobust.results.collaboration import own_accuracies
+from fedrobust.results.reputations import final_quotas
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
@@ -81,7 +83,8 @@ def test_a_federation_is_compared_with_its_clients_alone(folder):
     assert found.mean == pytest.approx(sum(honest) / 6)
     assert (found.best, found.worst) == (max(honest), min(honest))
     assert found.mean > found.alone
-    assert "Collaborative fairness is" in found.sentence()
+    assert found.jain == pytest.approx(fairness.jain(honest))
+    assert any("Collaborative fairness is" in said for said in found.sentences())
 
 
 def test_those_who_contribute_more_get_more(folder):
@@ -98,6 +101,32 @@ def test_free_riders_are_removed_when_the_warm_up_ends_and_nobody_else(folder):
     assert [row.client for row in last if row.weight == 0] == [6, 7]
     assert [row.client for row in tenth if row.weight == 0] == [6, 7]
     assert {row.score for row in last if row.client > 5} == {0.0}
+    found = collaboration(folder, scenario).removals
+    assert (found.malicious, found.caught, found.wronged) == (2, {6: 9, 7: 9}, {})
+
+
+def test_quotas_are_those_of_the_last_round_and_as_unequal_as_gini_says(folder):
+    scenario = Scenario.parse(RFFL)
+    with Store(folder) as store:
+        run = store.latest(scenario.digest()).id
+        quotas = final_quotas(store, run)
+        last = {row.client: row.quota for row in store.clients(run, 40)}
+
+    assert quotas == last
+    assert quotas[6] == quotas[7] == 0
+    honest = [quotas[client] for client in range(6)]
+    assert collaboration(folder, scenario).gini == pytest.approx(fairness.gini(honest))
+
+
+def test_other_rules_remove_nobody(folder):
+    shared = Scenario.parse({**RFFL, "strategy": "mean", "rounds": 2, "evaluate_clients": True})
+    simulate(shared, folder)
+
+    found = collaboration(folder, shared)
+
+    assert found.removals is None
+    assert found.gini is None
+    assert not any("Removed" in said or "quota" in said for said in found.sentences())
 
 
 def test_the_models_of_clients_survive_an_interruption(tmp_path, folder):
@@ -134,7 +163,7 @@ def test_without_the_run_alone_nothing_is_said_of_fairness(tmp_path):
     found = collaboration(tmp_path, scenario)
 
     assert found.fairness is None
-    assert "alone" not in found.sentence()
+    assert not any("alone" in said for said in found.sentences())
 
 
 def test_a_bound_above_what_honest_clients_send_keeps_free_riders():

@@ -69,3 +69,27 @@ def test_an_unknown_client_is_refused_with_those_there_are(folder):
 def test_an_unknown_run_is_refused_with_where_there_are_some(folder, tmp_path):
     with pytest.raises(ConfigError, match=r"No run or folder 'zzz'"):
         show_ledger("zzz", None, folder)
+
+
+@pytest.mark.parametrize("rule", ["reputation", "mean"])
+def test_a_rule_that_keeps_reputations_is_asked_when_it_removed_whom(rule, tmp_path, capsys):
+    table = {
+        **DIGITS,
+        "clients": 8,
+        "rounds": 8,
+        "model": {"name": "mlp", "hidden": [32]},
+        "training": {"epochs": 2, "batch_size": 16, "lr": 0.2},
+        "strategy": "mean",
+        "adversary": [{"attack": {"name": "random_weights", "bound": 1.0}, "clients": [6, 7]}],
+    }
+    if rule == "reputation":
+        table["strategy"] = {"name": rule, "max_norm": 0.2, "warm_up": 3, "memory": 0.5}
+    simulate(Scenario.parse(table), tmp_path)
+
+    show_ledger(str(tmp_path), None, tmp_path)
+
+    told = capsys.readouterr().out
+    assert ("removed in round" in told) == (rule == "reputation")
+    if rule == "reputation":
+        lines = {line.split()[0]: line.split() for line in told.splitlines() if line.strip()}
+        assert lines["7"][6:8] == ["5", "4"]

@@ -18,8 +18,8 @@ from fedrobust.report.options import means_harm, options, place
 from fedrobust.report.planned import Plan, Planned, planned
 from fedrobust.report.statistics import figure
 from fedrobust.report.weakness import unsettled, weak_attacks
+from fedrobust.results.collaboration import collaboration
 from fedrobust.results.store import Store
-from fedrobust.summary import worth
 
 __all__ = ["content_of"]
 
@@ -119,7 +119,7 @@ class _Gathering:
                 summary |= readings.traffic(self.store, run.run.id)
                 if summary.get("collaboration") and run.scenario is not None:
                     # again: when it was summarised, the clients alone may not have run yet
-                    found_now = worth(self.store, run.run.id, run.scenario)
+                    found_now = collaboration(self.store, run.run.id, run.scenario)
                     summary["collaboration"] = asdict(found_now) if found_now else None
                 found[run.run.id] = figures_of(summary)
         for setting in range(len(self.settings)):
