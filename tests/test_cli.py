@@ -21,7 +21,7 @@ clients = 8
 data = "digits"
 model = { name = "mlp", hidden = [32] }
 training = { epochs = 2, batch_size = 16, lr = 0.2 }
-strategy = [{ name = "reputation", max_norm = 0.2, warm_up = 3, memory = 0.5 }]
+strategy = [{ name = "reputation", max_norm = 0.2, warm_up = 4, memory = 0.7 }]
 adversary = [{ attack = { name = "random_weights", bound = 1.0 }, clients = [6, 7] }]
 """
 
@@ -118,11 +118,11 @@ def test_clients_that_a_rule_removes_are_told_of_at_once_and_at_the_end(fedrobus
     printed = fedrobust("simulate", "rffl.toml").splitlines()
     result = json.loads(fedrobust("simulate", "rffl.toml", "--json", "--resume"))
 
-    assert "rffl: round 4: client 7 (random_weights) removed" in printed
+    assert "rffl: round 5: client 7 (random_weights) removed" in printed
     assert any("round 8/8" in line and "malicious 0%" in line for line in printed)
-    said = "Removed for good: 2 of 2 malicious clients, the last in round 4, and no honest one."
+    said = "Removed for good: 2 of 2 malicious clients, the last in round 5, and no honest one."
     assert said in printed
-    told = {"malicious": 2, "caught": {"6": 4, "7": 4}, "wronged": {}}
+    told = {"malicious": 2, "caught": {"6": 5, "7": 5}, "wronged": {}}
     assert result["collaboration"]["removals"] == told
 
 
