@@ -20,7 +20,7 @@ Benchmark = Callable[[Pool], Section]
 GROUPS: dict[str, tuple[Benchmark, ...]] = {
     "rounds": (rounds.fedavg_100, rounds.fedavg_1000, rounds.overhead),
     "scale": (scale.growth, scale.process),
-    "training": (training.stacked, training.models, training.private),
+    "training": (training.stacked, training.own_starts, training.models, training.private),
     "frameworks": (frameworks.fedavg, frameworks.dsgd),
     "rules": (rules.order_statistics, rules.others),
 }

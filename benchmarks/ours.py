@@ -202,14 +202,23 @@ def noise_rounds(**world: Any) -> Run:
 
 
 def noise_training(
-    *, mean: bool = False, behaviors: Mapping[str, Mapping[str, Any]] | None = None, **world: Any
+    *,
+    mean: bool = False,
+    apart: float = 0.0,
+    behaviors: Mapping[str, Mapping[str, Any]] | None = None,
+    **world: Any,
 ) -> Run:
-    """Train all clients for a round, without Flower; `mean` averages their updates, too."""
+    """Train all clients for a round, without Flower; `mean` averages their updates, too.
+
+    Where models are `apart`, each client starts from one of its own.
+    """
     made = noise_world(**world)
     layers = tuple(component("strategies", k, **fields) for k, fields in (behaviors or {}).items())
     made = replace(made, behaviors=layers)
     who, start = range(made.federation.num_clients), made.task.init()
     numbers = count(1)
+    if apart:
+        start = start + apart * tasks.starts(len(who), len(start))
 
     def run(rounds: int = 1) -> Tensor:
         for _ in range(rounds):

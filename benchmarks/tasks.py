@@ -68,3 +68,8 @@ def updates(n: int, d: int, outliers: int) -> Tensor:
     matrix += 0.1
     matrix[n - outliers :] += 1.0
     return matrix
+
+
+def starts(clients: int, d: int) -> Tensor:
+    """Return by what direction ``[n, d]`` each client's model differs from the others."""
+    return torch.randn(clients, d, generator=torch.Generator().manual_seed(1))

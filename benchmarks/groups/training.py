@@ -4,7 +4,7 @@ from benchmarks.harness import Pool, Side
 from benchmarks.report import Claim, Section, difference, ms, number, ratio, raw, rows
 from benchmarks.workers import PEERS
 
-__all__ = ["models", "private", "stacked"]
+__all__ = ["models", "own_starts", "private", "stacked"]
 
 _OURS, _PLAIN = "benchmarks.ours", "benchmarks.peers.plain_jobs"
 _MLP = {"name": "mlp", "shape": [64], "hidden": [32], "batch": 16, "steps": 4}
@@ -35,6 +35,55 @@ def stacked(pool: Pool) -> Section:
         lines,
         [Claim("CPU time, plain loop / ours", ratio(plain.cost(), ours.cost()), 25)],
         raw=raw(results),
+    )
+
+
+def own_starts(pool: Pool) -> Section:
+    """Clients whose models differ, as those that a strategy rewards differently."""
+    clients = 5 if pool.quick else 100
+    cases = {
+        "MLP 64-32-10": _MLP | {"clients": clients},
+        "LeNet": {"name": "lenet", "shape": _IMAGE, "batch": 10, "steps": 2, "clients": clients},
+    }
+    lines, claims, figures = [], [], {}
+    for title, args in cases.items():
+        own = args | {"apart": 0.01}
+        results = pool.measure(
+            [
+                Side("one model for all", _OURS, "noise_training", args, *_FIVE),
+                Side("a model for each", _OURS, "noise_training", own, *_FIVE),
+                Side(f"{_LOOP}, a model for each", _PLAIN, "noise_training", own, *_FIVE),
+            ],
+            times=9,
+            seconds=30,
+        )
+        shared, each, plain = results.values()
+        figures[title] = raw(results)
+        claims.append(
+            Claim(
+                f"{title}: CPU time, a model for each / one for all",
+                ratio(each.cost(), shared.cost()),
+                1.25,
+                at_least=False,
+            )
+        )
+        shown = [number(ms(m.cost())) for m in (shared, each, plain)]
+        apart = number(difference(plain, each.array))
+        lines.append([title, *shown, number(ratio(plain.cost(), each.cost())), apart])
+    return Section(
+        f"Training {clients} clients from models of their own",
+        "CPU ms a round, as above; every client starts from another model, as under `reputation`.",
+        [
+            "model",
+            "one model for all",
+            "a model for each",
+            f"{_LOOP}, a model for each",
+            "plain / ours",
+            "updates differ by",
+        ],
+        lines,
+        claims,
+        raw=figures,
     )
 
 

@@ -24,7 +24,13 @@ def train(model: nn.Module, lr: float, batches: list[tuple[Tensor, Tensor]]) -> 
 
 
 def noise_training(
-    name: str, shape: tuple[int, ...], clients: int, batch: int, steps: int, **fields: Any
+    name: str,
+    shape: tuple[int, ...],
+    clients: int,
+    batch: int,
+    steps: int,
+    apart: float = 0.0,
+    **fields: Any,
 ) -> Callable[..., Any]:
     """Train all clients for some rounds; each takes `steps` batches of its examples."""
     from benchmarks import ours
@@ -33,16 +39,17 @@ def noise_training(
     model, (x, y) = ours.model(name, shape, **fields), tasks.noise(shape, clients, each)
     start = parameters_to_vector(model.parameters()).detach().clone()
     numbers = count(1)
+    starts = start + apart * tasks.starts(clients, len(start)) if apart else [start] * clients
 
     def run(rounds: int = 1) -> Tensor:
         rows = torch.empty(clients, len(start))
         for _ in range(rounds):
             number = next(numbers)
             for client in range(clients):
-                vector_to_parameters(start.clone(), model.parameters())
+                vector_to_parameters(starts[client].clone(), model.parameters())
                 order = ours.order_of(client, number, each).split(batch)
                 train(model, 0.05, [(x[client, i], y[client, i]) for i in order])
-                rows[client] = parameters_to_vector(model.parameters()).detach() - start
+                rows[client] = parameters_to_vector(model.parameters()).detach() - starts[client]
         return rows
 
     return run
