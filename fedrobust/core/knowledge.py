@@ -81,7 +81,7 @@ class RoundInfo:
         if self.losses is None:
             raise AggregationError(
                 f"{stage.reference()} needs to know what clients lose by the model that they are "
-                "sent, and nobody says: let them reply with the metric train-loss, as fedrobust's "
+                "sent, and nobody says: let them reply with the metric train_loss, as fedrobust's "
                 "own clients do in a scenario with this strategy."
             )
         return self.losses.double()

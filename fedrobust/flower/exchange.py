@@ -19,7 +19,7 @@ from fedrobust.flower.records import ModelRecord
 __all__ = ["EXAMPLES", "LOSS", "Broadcast", "CohortReplies", "LazyMessages", "payload"]
 
 EXAMPLES = "num-examples"  # the metric in which our clients say how many they have
-LOSS = "train-loss"  # that in which they say what they lose by the model they were sent
+LOSS = "train_loss"  # that in which they say what they lose by the model they were sent
 
 
 class LazyMessages(Sequence[Message]):

@@ -3,6 +3,7 @@
 import pytest
 import torch
 from flwr.app import MetricRecord
+from flwr.serverapp import strategy as flower
 from torch.nn.functional import cross_entropy
 
 from fedrobust.core.admission import claimed_losses
@@ -10,6 +11,7 @@ from fedrobust.core.cohort import losses_of
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.fault_grid import FaultGrid
 from fedrobust.flower.local_grid import LocalGrid
+from fedrobust.flower.records import Form, ModelRecord
 from fedrobust.flower.server_app import serve, strategy_of
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
@@ -81,10 +83,27 @@ def test_the_rule_learns_the_same_from_a_cohort_and_from_messages():
     assert len(set(whole[1])) > 1
 
 
+def test_flowers_own_q_fed_avg_comes_to_the_same_model():
+    """In one round: then Flower's model has become float64, which no client was asked to train."""
+    scenario = Scenario.parse(FAIR)
+    world = scenario.world()
+    start = ModelRecord(world.task.layout, world.task.init())
+    theirs = flower.QFedAvg(client_learning_rate=0.1, q=1.0, fraction_evaluate=0.0)
+
+    def after(strategy):
+        grid = LocalGrid(FedRobustApp(lambda _: scenario.world()), scenario.clients)
+        return Form.of(start).vector(strategy.start(grid, start, num_rounds=1).arrays)
+
+    ours = after(strategy_of(scenario, world))
+
+    torch.testing.assert_close(ours, after(theirs), rtol=0, atol=1e-6)
+    assert not torch.allclose(ours, world.task.init(), atol=1e-2)
+
+
 def test_a_lie_counts_up_to_a_hundred_times_the_median():
     def lie(replies):
         for reply in replies[:1]:
-            reply.content["metrics"]["train-loss"] = 1e30
+            reply.content["metrics"]["train_loss"] = 1e30
 
     honest, lied = weights(Open), weights(Open, change=lie)
 

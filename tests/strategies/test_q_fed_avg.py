@@ -81,7 +81,7 @@ def test_if_nobody_loses_anything_all_count_the_same(info):
 
 
 def test_without_losses_it_says_who_has_to_tell_them(info):
-    with pytest.raises(AggregationError, match=r"q_fed_avg needs to know.*train-loss"):
+    with pytest.raises(AggregationError, match=r"q_fed_avg needs to know.*train_loss"):
         QFedAvg().aggregate(torch.ones(2, 2), (), info(torch.ones(2, 2)))
 
 
