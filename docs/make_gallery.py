@@ -32,6 +32,11 @@ CAPTIONS = {
     "case.",
     "fairness": "What clients get for what they give: below the dotted line a client counts for "
     "less than its examples would make it.",
+    "reputation": "What a rule that keeps reputations thinks of each client, round by round; a "
+    "cross is a removal.",
+    "reward": "How much of the aggregate each client gets for it.",
+    "gain": "What each client's own model is worth, against what the client reaches alone: above "
+    "the dotted line it gains by the federation.",
     "timeline": "Whom a rule left out when, client by client; honest clients that are dark were "
     "wronged.",
     "costs": "Where the time of a round goes, and what the rule alone takes; another machine "

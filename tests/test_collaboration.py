@@ -213,3 +213,14 @@ def test_a_report_knows_the_clients_alone_whenever_they_ran(tmp_path):
     alone, mean, rewarded = fairness
     assert alone == pytest.approx(100)
     assert mean < rewarded < 100
+    clients, reputations = content.cell(2, 0, 0).clients, content.cell(2, 0, 0).reputations
+    assert clients.alone == content.cell(0, 0, 0).clients.own
+    assert content.cell(2, 0, 0).figures["own_accuracy"].mean == pytest.approx(sum(clients.own) / 6)
+    assert clients.removed == [None] * 6
+    assert reputations.rounds == list(range(1, 41))
+    assert all(
+        sum(shares) == pytest.approx(1, abs=0.01)
+        for shares in zip(*reputations.reputation, strict=True)
+    )
+    assert max(line[-1] for line in reputations.quota) == 1
+    assert content.cell(1, 0, 0).reputations is None

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fedrobust.axes import Role
+from fedrobust.report.clients import Clients, Reputations, Timeline
 from fedrobust.report.trials import Tuning
 from fedrobust.results.rows import finite
 
@@ -17,7 +18,6 @@ __all__ = [
     "Band",
     "Cell",
     "Change",
-    "Clients",
     "Content",
     "Figure",
     "Headline",
@@ -27,7 +27,6 @@ __all__ = [
     "Run",
     "Split",
     "Standing",
-    "Timeline",
 ]
 
 _DIGITS = 5  # significant, of every number: more would only make the page larger
@@ -83,28 +82,6 @@ class Band:
 
 
 @dataclass(frozen=True)
-class Clients:
-    """What each client of one run gave and got; lists of equal length."""
-
-    client: list[int]
-    role: list[str]  # "honest", or an attack
-    examples: list[int]
-    reward: list[float | None]  # its share of all weight; None where the rule gives none
-    excluded: list[float | None]  # the share of its rounds in which it counted for nothing
-    accuracy: list[float | None]  # of the final model, on its own mixture of classes
-
-
-@dataclass(frozen=True)
-class Timeline:
-    """Whom the rule left out when, in one run."""
-
-    rounds: list[int]  # the first of each bin
-    client: list[int]  # malicious clients first; not all clients where there are many
-    role: list[str]
-    excluded: list[str]  # of each client a digit a bin: ninths of it left out; "." not judged
-
-
-@dataclass(frozen=True)
 class Run:
     """One run of a cell."""
 
@@ -128,6 +105,7 @@ class Cell:
     clients: Clients | None  # of the first run
     timeline: Timeline | None  # of the first run; None where the rule excludes nobody by weight
     scenario: str  # of the first run, as TOML to copy
+    reputations: Reputations | None = None  # of the first run; None where the rule keeps none
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Iterator
+from dataclasses import fields, replace
 from typing import Any
 
+from fedrobust.report.clients import Clients
 from fedrobust.report.content import Cell, Content, Figure
 
 __all__ = ["csv_files"]
@@ -30,12 +32,12 @@ def csv_files(content: Content) -> dict[str, str]:
         "cells": _text([*where, "seed", "run", "measure", "value"], _values(content)),
         "ranking": _text([*_axes(content), *standing, *shown, "noise"], _standings(content)),
         "curves": _text([*where, "curve", "round", *figure], _curves(content)),
-        "clients": _text(
-            [*where, "run", "client", "role", "examples", "reward", "excluded", "accuracy"],
-            _clients(content),
-        ),
+        "clients": _text([*where, "run", *_CLIENT], _clients(content)),
         "costs": _text([*where, "phase", "seconds"], _costs(content)),
     }
+    if any(cell.reputations for cell in content.cells):
+        header = [*where, "run", "client", "role", "round", "reputation", "quota"]
+        files["reputations"] = _text(header, _reputations(content))
     if content.tuning:
         tuned = [list(one.values) for one in (content.tuning[0], content.tuning[0].trials[0])]
         header = [axis for axes in tuned for axis in axes]
@@ -47,6 +49,7 @@ def csv_files(content: Content) -> dict[str, str]:
 
 
 _STANDING = ("clean", "price", "average", "worst")
+_CLIENT = [field.name for field in fields(Clients)]
 
 
 def _axes(content: Content) -> list[str]:
@@ -108,10 +111,19 @@ def _curves(content: Content) -> Iterator[Row]:
 def _clients(content: Content) -> Iterator[Row]:
     for cell in content.cells:
         if cell.clients is not None:
-            c = cell.clients
-            columns = (c.client, map(_plain, c.role), c.examples, c.reward, c.excluded, c.accuracy)
-            for row in zip(*columns, strict=True):
+            told = replace(cell.clients, role=[_plain(role) for role in cell.clients.role])
+            for row in zip(*(getattr(told, name) for name in _CLIENT), strict=True):
                 yield [*_at(content, cell), cell.runs[0].id, *row]
+
+
+def _reputations(content: Content) -> Iterator[Row]:
+    for cell in content.cells:
+        if cell.reputations is not None:
+            r = cell.reputations
+            for client, role, *lines in zip(r.client, r.role, r.reputation, r.quota, strict=True):
+                who = [cell.runs[0].id, client, _plain(role)]
+                for point in zip(r.rounds, *lines, strict=True):
+                    yield [*_at(content, cell), *who, *point]
 
 
 def _costs(content: Content) -> Iterator[Row]:

@@ -24,9 +24,10 @@ from fedrobust.results.store import Store
 __all__ = ["content_of"]
 
 _CURVES = ("accuracy", "attack_success")
-_BYTES = 600_000  # of curves, clients and timelines together, so that the page stays small
+_BYTES = 600_000  # of the four kinds of data of runs together, so that the page stays small
 _CURVE_POINT = 42  # bytes of a round in the curves of a cell, about
-_CLIENT = 25  # bytes of a client in a cell, about
+_CLIENT = 40  # bytes of a client in a cell, about
+_STANDING = 14  # bytes of a client's reputation and quota in a round, about
 
 
 def content_of(folder: Path) -> Content:
@@ -57,7 +58,7 @@ class _Gathering:
             )  # fmt: skip
             self.groups.setdefault(key, []).append(run)
         self.seeds = len({run.seed for run in plan.runs})
-        self.budget = _BYTES // (3 * max(1, len(self.groups)))  # of each of the three in a cell
+        self.budget = _BYTES // (4 * max(1, len(self.groups)))  # of each of the four in a cell
         self.figures = self._figures()
 
     def content(self, folder: str) -> Content:
@@ -164,8 +165,8 @@ class _Gathering:
             runs=[Run(r.run.id, r.seed, r.run.model_hash or "") for r in done if r.run],
             figures=self._means(ids),
             curves=self._curves(ids),
-            **self._first(done[0]) if done else {"clients": None, "timeline": None},
             scenario=(done or runs)[0].text,
+            **self._first(done[0]) if done else {"clients": None, "timeline": None},
         )
 
     def _means(self, ids: Sequence[str]) -> dict[str, Figure]:
@@ -188,9 +189,14 @@ class _Gathering:
         scenario = run.scenario
         most = max(30, self.budget // _CLIENT)
         bins = min(60, max(10, self.budget // min(scenario.clients, readings.MOST_CLIENTS)))
+        points = self.budget // (_STANDING * min(scenario.clients, readings.MOST_LINES))
+        keeps = scenario.rule.rule.keeps_reputations
         return {
-            "clients": readings.clients(self.store, run.run.id, scenario.rounds, rows, most),
+            "clients": readings.clients(self.store, run.run.id, scenario, rows, most),
             "timeline": readings.timeline(rows, scenario.rounds, bins),
+            "reputations": readings.reputations(rows, scenario.rounds, min(60, max(10, points)))
+            if keeps
+            else None,
         }
 
     def _times(self, runs: Sequence[Planned]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from fedrobust.report.content import Measure
+from fedrobust.results.outcomes import average
 
 __all__ = ["MEASURES", "figures_of", "told"]
 
@@ -29,14 +30,21 @@ def _in_collaboration(key: str) -> Callable[[Summary], float | None]:
     return lambda summary: (summary.get("collaboration") or {}).get(key)
 
 
+def _in_removals(read: Callable[[Summary], float | None]) -> Callable[[Summary], float | None]:
+    def found(summary: Summary) -> float | None:
+        removals = (summary.get("collaboration") or {}).get("removals")
+        return read(removals) if removals else None
+
+    return found
+
+
 def _score(summary: Summary) -> float | None:
     accuracy, success = summary.get("accuracy"), summary.get("attack_success")
     return None if accuracy is None else min(accuracy, 1 - (success or 0.0))
 
 
 def _corrupted(summary: Summary) -> float | None:
-    rates = list((summary.get("corrupted_accuracy") or {}).values())
-    return sum(rates) / len(rates) if rates else None
+    return average((summary.get("corrupted_accuracy") or {}).values())
 
 
 MEASURES: dict[Measure, Callable[[Summary], float | None]] = {
@@ -124,6 +132,20 @@ MEASURES: dict[Measure, Callable[[Summary], float | None]] = {
         "client was given.",
     ): _in_collaboration("mean"),
     Measure(
+        "worst_own_accuracy",
+        "Accuracy of the worst own model",
+        "share",
+        "higher",
+        "The accuracy of the own model of the honest client who fares worst.",
+    ): _in_collaboration("worst"),
+    Measure(
+        "best_own_accuracy",
+        "Accuracy of the best own model",
+        "share",
+        "higher",
+        "The accuracy of the own model of the honest client who fares best.",
+    ): _in_collaboration("best"),
+    Measure(
         "fairness",
         "Collaborative fairness",
         "number",
@@ -131,6 +153,50 @@ MEASURES: dict[Measure, Callable[[Summary], float | None]] = {
         "100 times the correlation over honest clients between what they reach alone and what the "
         "federation gives them; it needs a run of the strategy standalone.",
     ): _in_collaboration("fairness"),
+    Measure(
+        "rank_fairness",
+        "Rank fairness",
+        "number",
+        "higher",
+        "Spearman's correlation of the same, from -1 to 1: whether those who reach more alone get "
+        "more, however much more.",
+    ): _in_collaboration("rank_fairness"),
+    Measure(
+        "jain",
+        "Evenness of clients' own models",
+        "number",
+        "higher",
+        "Jain's index of the accuracies of honest clients' own models: 1 if all are equal.",
+    ): _in_collaboration("jain"),
+    Measure(
+        "gini",
+        "Inequality of rewards",
+        "number",
+        "",
+        "The Gini coefficient of how much of the aggregate honest clients get in the end: 0 if all "
+        "get the same.",
+    ): _in_collaboration("gini"),
+    Measure(
+        "removed_malicious",
+        "Malicious clients removed",
+        "share",
+        "higher",
+        "The share of malicious clients whose reputation is zero for good.",
+    ): _in_removals(lambda it: len(it["caught"]) / it["malicious"] if it["malicious"] else None),
+    Measure(
+        "removed_honest",
+        "Honest clients removed",
+        "number",
+        "lower",
+        "How many honest clients have a reputation of zero for good.",
+    ): _in_removals(lambda it: len(it["wronged"])),
+    Measure(
+        "removal_round",
+        "Round of removal",
+        "number",
+        "lower",
+        "In which round malicious clients were removed, on average over those who were.",
+    ): _in_removals(lambda it: average(it["caught"].values())),
     Measure(
         "bytes",
         "Bytes a round",

@@ -38,6 +38,7 @@ _SCRIPTS = (
     "placing",
     "scatter",
     "fairness",
+    "reputation",
     "timeline",
     "cost",
     "split",

@@ -6,17 +6,31 @@ from statistics import mean, median
 from typing import TYPE_CHECKING
 
 from fedrobust.core.mishap import WAITING
-from fedrobust.report.content import Band, Clients, Split, Timeline
+from fedrobust.report.clients import Clients, Reputations, Timeline
+from fedrobust.report.content import Band, Split
 from fedrobust.results import outcomes
+from fedrobust.results.collaboration import alone, own_accuracies
 from fedrobust.results.detection import judged
+from fedrobust.results.reputations import removals
 from fedrobust.results.store import Store
+from fedrobust.scenario import Scenario
 
 if TYPE_CHECKING:
     from pandas import DataFrame
 
-__all__ = ["clients", "curve", "judged_rows", "phases", "split", "timeline", "traffic"]
+__all__ = [
+    "clients",
+    "curve",
+    "judged_rows",
+    "phases",
+    "reputations",
+    "split",
+    "timeline",
+    "traffic",
+]
 
 MOST_CLIENTS = 60  # that a timeline shows
+MOST_LINES = 24  # of reputations; more would hide each other
 
 
 def curve(store: Store, runs: Sequence[str], column: str, points: int) -> Band | None:
@@ -47,24 +61,29 @@ def curve(store: Store, runs: Sequence[str], column: str, points: int) -> Band |
     )
 
 
-def clients(store: Store, run: str, rounds: int, rows: "DataFrame", most: int) -> Clients:
+def clients(store: Store, run: str, scenario: Scenario, rows: "DataFrame", most: int) -> Clients:
     """Return what each client of a run gave and got.
 
     Of too many clients some are returned, as many of each role as their share of all.
 
     Args:
-        store: where the run is.
+        store: where the run is, and the one in which each client learned alone, if there is one.
         run: its id.
-        rounds: how many it has.
+        scenario: what was run.
         rows: as `judged` returns them.
         most: how many clients to return.
     """
+    since = outcomes.final_since(scenario.rounds)
     examples = dict(
         store.connection.execute(
             "SELECT client, sum(examples) FROM holdings WHERE run = ? GROUP BY client", (run,)
         ).fetchall()
     )
-    accuracy = outcomes.client_accuracies(store, run, outcomes.final_since(rounds))
+    accuracy = outcomes.client_accuracies(store, run, since)
+    own = own_accuracies(store, run, since)
+    single = alone(store, scenario) if own else None
+    before = {} if single is None else own_accuracies(store, single, since)
+    removed = removals(store, run) if scenario.rule.rule.keeps_reputations else {}
     weight = rows.groupby("client").weight.sum(min_count=1)
     total = weight.sum()
     excluded = rows.assign(out=rows.excluded.astype(float)).groupby("client").out.mean()
@@ -78,6 +97,9 @@ def clients(store: Store, run: str, rounds: int, rows: "DataFrame", most: int) -
         reward=[_share(weight.get(c), total) for c in order],
         excluded=[_share(excluded.get(c), 1.0) for c in order],
         accuracy=[accuracy.get(c) for c in order],
+        own=[own.get(c) for c in order],
+        alone=[before.get(c) for c in order],
+        removed=[removed.get(c) for c in order],
     )
 
 
@@ -104,6 +126,39 @@ def timeline(rows: "DataFrame", rounds: int, bins: int) -> Timeline | None:
         client=order,
         role=[role[c] for c in order],
         excluded=["".join(_digit(share.get((c, b))) for b in range(len(starts))) for c in order],
+    )
+
+
+def reputations(rows: "DataFrame", rounds: int, points: int) -> Reputations | None:
+    """Return how reputations and quotas went; None if nobody was ever judged.
+
+    Of too many clients some are returned, as many of each kind as their share of all: malicious
+    ones, those whose reputation ends at zero, and others by where it ends.
+
+    Args:
+        rows: of a run whose rule keeps reputations, as `judged` returns them.
+        rounds: how many it has.
+        points: how many rounds to return at most; they are spread evenly, with the last.
+    """
+    known = rows[rows.score.notna()].sort_values("round")
+    if not len(known):
+        return None
+    ends = list(range(rounds, 0, -rounds // points))[::-1]
+    role, final = _roles(rows), known.groupby("client").score.last()
+    order = sorted(final.index, key=lambda c: (role[c] == "honest", final[c] > 0, -final[c], c))
+    order = order[:: -(-len(order) // MOST_LINES)]
+
+    def lines(column: str) -> list[list[float | None]]:
+        table = known.pivot(index="round", columns="client", values=column).ffill()
+        table = table.reindex(ends, method="ffill")
+        return [[_rounded(value) for value in table[client]] for client in order]
+
+    return Reputations(
+        rounds=ends,
+        client=[int(c) for c in order],
+        role=[role[c] for c in order],
+        reputation=lines("score"),
+        quota=lines("quota"),
     )
 
 
@@ -164,6 +219,10 @@ def _roles(rows: "DataFrame") -> dict[int, str]:
 
 def _digit(share: float | None) -> str:
     return "." if share is None or isnan(share) else str(round(9 * share))
+
+
+def _rounded(value: float) -> float | None:
+    return None if isnan(value) else float(f"{value:.3g}")
 
 
 def _share(part: float | None, whole: float) -> float | None:

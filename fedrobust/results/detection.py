@@ -134,11 +134,11 @@ def judged(store: Store, run: str, *, trust: bool) -> "DataFrame":
     """
     import pandas as pd
 
-    names = "round, client, role, fault, note, norm, cosine, weight, score"
+    names = "round, client, role, fault, note, norm, cosine, weight, score, quota"
     query = f"SELECT {names} FROM clients WHERE run = ?"
     rows = pd.read_sql_query(query, store.connection, params=(run,))
-    rows["score"] = rows.score.astype(float)
-    rows["weight"] = rows.weight.astype(float)
+    for known in ("weight", "score", "quota"):
+        rows[known] = rows[known].astype(float)
     harmless = [str(fault) for fault in Fault if not fault.hostile]
     rows["lost"] = rows.fault.isin(harmless)
     rows["malformed"] = rows.fault.notna() & ~rows.lost

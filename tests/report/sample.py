@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from random import Random
 
+from fedrobust.report.clients import Clients, Reputations, Timeline
 from fedrobust.report.content import (
     Axis,
     Band,
     Cell,
-    Clients,
     Content,
     Figure,
     Headline,
@@ -17,7 +17,6 @@ from fedrobust.report.content import (
     Run,
     Split,
     Standing,
-    Timeline,
 )
 
 __all__ = ["sample"]
@@ -124,13 +123,18 @@ def _cell(random: Random, d: int, t: int, s: int, seeds: int, threat: str) -> Ce
         [random.random() / 6 if weighs else None for _ in range(12)],
         [random.random() if weighs else None for _ in range(12)],
         [random.uniform(0.5, 0.9) for _ in range(12)],
+        [0.6 + 0.02 * c if weighs else None for c in range(12)],
+        [0.5 + 0.03 * c if weighs else None for c in range(12)],
+        [40 if weighs and c == 1 and t else None for c in range(12)],
     )
     bits = ["".join(random.choice("0123456789.") for _ in range(20)) for _ in range(12)]
     timeline = Timeline([1 + 5 * i for i in range(20)], list(range(12)), role, bits)
+    falling = [[0.1 if c != 1 or r < 40 or not t else 0.0 for r in rounds] for c in range(12)]
+    reputations = Reputations(rounds, list(range(12)), role, falling, falling)
     runs = [Run(f"{d}{t}{s}abcde-1", seed, f"{d}{t}{s}" * 10) for seed in range(seeds)]
     return Cell(
         d, t, s, "done", "", runs, figures, curves, clients, timeline if weighs else None,
-        f'rounds = 100\nstrategy = ["{d}"]\n',
+        f'rounds = 100\nstrategy = ["{d}"]\n', reputations if d == 3 else None,
     )  # fmt: skip
 
 

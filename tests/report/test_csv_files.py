@@ -72,6 +72,25 @@ def test_standings_curves_clients_and_costs_can_be_read_back():
     assert costs.seconds.sum() == pytest.approx(sum(sum(t.values()) for t in content.times))
 
 
+def test_what_clients_reach_and_how_they_stood_can_be_read_back():
+    content = sample()
+    cell = content.cell(3, 1, 0)
+
+    clients, reputations = read(content, "clients"), read(content, "reputations")
+
+    own = clients[clients.run == cell.runs[0].id]
+    assert own.own.tolist() == cell.clients.own
+    assert own.alone.tolist() == cell.clients.alone
+    assert own.removed.dropna().tolist() == [40]
+    lines = reputations[reputations.run == cell.runs[0].id].pivot(
+        index="client", columns="round", values="reputation"
+    )
+    assert list(lines.columns) == cell.reputations.rounds
+    assert lines.to_numpy().tolist() == cell.reputations.reputation
+    plain = replace(content, cells=content.cells[:4], times=content.times[:4])
+    assert "reputations.csv" not in csv_files(plain)
+
+
 def test_changes_have_a_file_where_there_is_another_report():
     change = Change(0, 1, 0, "accuracy", 0.5, 0.7, None, None, False)
 

@@ -154,14 +154,15 @@ def test_one_seed_one_defense_and_one_threat_can_be_drawn():
 
     assert names == {
         "heat_map_score", "heat_map_accuracy", "curves_accuracy", "robustness", "fairness",
-        "timeline", "costs", "split",
+        "gain", "timeline", "costs", "split",
     }  # fmt: skip
 
 
 def test_where_nothing_has_finished_nothing_is_drawn():
     content = sample()
     empty = {"state": "missing", "runs": [], "figures": {}, "curves": {}}
-    cells = [replace(c, **empty, clients=None, timeline=None) for c in content.cells]
+    empty |= {"clients": None, "timeline": None, "reputations": None}
+    cells = [replace(c, **empty) for c in content.cells]
     nothing = replace(content, cells=cells, rankings=[], splits=[], times=[{}] * len(cells))
 
     assert list(drawings(nothing)) == []
@@ -217,7 +218,7 @@ def test_a_share_has_the_same_colour_in_every_heat_map():
     assert higher.get_ylim() == lower.get_ylim() == (0, 1)
 
 
-@pytest.mark.parametrize("name", ["fairness", "timeline"])
+@pytest.mark.parametrize("name", ["fairness", "timeline", "reputation", "gain"])
 def test_clients_are_malicious_whatever_their_attack_is_called(name):
     drawing = dict(drawings(one_setting(sample())))[name]
 
@@ -226,6 +227,30 @@ def test_clients_are_malicious_whatever_their_attack_is_called(name):
     assert any(text.startswith("malicious") for text in texts)
     assert not any(text.startswith("ALIE") for text in texts)
     assert any(text.replace("\n", " ").endswith("seed 0") for text in texts)
+
+
+@pytest.mark.parametrize("name", ["reputation", "reward"])
+def test_the_line_of_a_client_ends_at_zero_with_a_cross_where_it_is_removed(name):
+    axes = dict(drawings(one_setting(sample())))[name].axes[0]
+
+    ends = [(line.get_xdata()[-1], line.get_ydata()[-1], line.get_marker()) for line in axes.lines]
+    assert ends == [(40, 0.0, "X") if client == 1 else (100, 0.1, "") for client in range(12)]
+    assert [line.get_linestyle() for line in axes.lines] == ["--"] * 3 + ["-"] * 9
+
+
+def test_a_rule_that_rewards_all_the_same_has_reputations_alone():
+    content = one_setting(sample())
+    cells = [
+        replace(c, reputations=replace(c.reputations, quota=[[None] * 10] * 12))
+        if c.reputations
+        else c
+        for c in content.cells
+    ]
+
+    names = dict(drawings(replace(content, cells=cells)))
+
+    assert "reputation" in names
+    assert "reward" not in names
 
 
 def test_what_the_rule_takes_has_a_panel_of_its_own():

@@ -5,12 +5,14 @@ import tomllib
 from dataclasses import replace
 from statistics import mean
 
+import pandas as pd
 import pytest
 
 from fedrobust.comparing import compare
 from fedrobust.errors import ConfigError, ResultsError
 from fedrobust.report import readings
 from fedrobust.report.gathering import content_of
+from fedrobust.report.measures import figures_of
 from fedrobust.report.weakness import weak_attacks
 from fedrobust.results.detection import overall
 from fedrobust.results.store import Store
@@ -288,12 +290,75 @@ def test_a_folder_in_which_nothing_finished_is_refused(tmp_path):
 
 def test_of_many_clients_some_of_each_role_are_told(results):
     with Store(results, create=False) as store:
-        run = content_of(results).cells[1].runs[0].id
-        rows = readings.judged_rows(store, run)
-        found = readings.clients(store, run, 8, rows, most=4)
+        run = store.run(content_of(results).cells[1].runs[0].id)
+        rows = readings.judged_rows(store, run.id)
+        found = readings.clients(store, run.id, Scenario.parse(run.scenario), rows, most=4)
 
     assert len(found.client) == 4
     assert set(found.role) == {"honest", "sign_flip"}
+
+
+def judged(scores, malicious=()):
+    """The rows of a run, of scores by client and round; None where it was not judged."""
+    rows = [
+        (number, client, "alie" if client in malicious else "honest", score, score)
+        for client, own in scores.items()
+        for number, score in enumerate(own, start=1)
+    ]
+    return pd.DataFrame(rows, columns=["round", "client", "role", "score", "quota"])
+
+
+def test_a_reputation_holds_until_the_client_is_judged_again():
+    rows = judged({0: [None, 0.5, None, None, 0.4], 1: [0.5, 0.5, 0.0, None, None]})
+
+    found = readings.reputations(rows, 5, points=60)
+
+    assert found.rounds == [1, 2, 3, 4, 5]
+    assert found.client == [1, 0]
+    assert found.reputation == [[0.5, 0.5, 0.0, 0.0, 0.0], [None, 0.5, 0.5, 0.5, 0.4]]
+    assert found.quota == found.reputation
+
+
+def test_of_many_rounds_some_are_told_with_the_last():
+    rows = judged({0: [number / 1000 for number in range(1, 101)]})
+
+    found = readings.reputations(rows, 100, points=10)
+
+    assert found.rounds == list(range(10, 101, 10))
+    assert found.reputation == [[number / 1000 for number in found.rounds]]
+
+
+def test_of_many_reputations_some_of_each_kind_are_told():
+    ends = {client: [0.1, 0.0 if client < 20 else client / 1000] for client in range(100)}
+
+    found = readings.reputations(judged(ends, malicious=range(80, 100)), 2, points=60)
+
+    assert len(found.client) <= readings.MOST_LINES
+    assert found.role == sorted(found.role)
+    zero = [
+        client for client, line in zip(found.client, found.reputation, strict=True) if line[-1] == 0
+    ]
+    assert len(zero) == found.role.count("alie") == 4
+
+
+def test_where_nobody_was_judged_there_are_no_reputations():
+    assert readings.reputations(judged({0: [None, None]}), 2, points=60) is None
+
+
+@pytest.mark.parametrize(
+    ("removals", "figures"),
+    [
+        ({"malicious": 4, "caught": {"7": 9, "8": 12}, "wronged": {}}, (0.5, 0, 10.5)),
+        ({"malicious": 2, "caught": {}, "wronged": {"1": 3}}, (0, 1, None)),
+        ({"malicious": 0, "caught": {}, "wronged": {}}, (None, 0, None)),
+        (None, (None, None, None)),
+    ],
+)
+def test_removals_are_counted(removals, figures):
+    found = figures_of({"collaboration": {"removals": removals}})
+
+    keys = ("removed_malicious", "removed_honest", "removal_round")
+    assert tuple(map(found.get, keys)) == figures
 
 
 def test_runs_of_different_strength_are_told_apart_by_it(tmp_path):

@@ -223,6 +223,57 @@ def test_clients_are_malicious_whatever_their_attack_is_called_and_of_a_seed(tab
         assert tab.inner_text(f"#{figure}-figure figcaption").endswith("Seed 0.")
 
 
+def test_reputations_end_at_zero_with_a_cross_where_a_client_is_removed(tab):
+    for figure in ["clients-reputation", "clients-quota"]:
+        lines = drawn(tab, figure).locator(".js-line")
+        dashes = lines.evaluate_all("all => all.map(n => getComputedStyle(n).strokeDasharray)")
+        crosses = boxes(tab.locator(f"#{figure} .point"))
+        caption = tab.inner_text(f"#{figure}-figure figcaption")
+
+        assert [dash != "none" for dash in dashes] == [True] * 3 + [False] * 9
+        assert len([1 for left, _, right, _ in crosses if right - left > 5]) == 1
+        assert "malicious ones 0.0\u202f% to 10.0\u202f%" in caption
+        assert caption.endswith("A cross is a removal. Seed 0.")
+
+
+def test_a_clients_own_model_is_compared_with_what_it_reaches_alone(tab):
+    points = drawn(tab, "clients-gain").locator(".point")
+
+    assert points.count() == 12
+    assert "as 7 of 9 honest clients do" in tab.inner_text("#clients-gain-figure figcaption")
+    tab.click("#clients-gain-behind > summary")
+    head = tab.locator("#clients-gain-behind th[scope=col]").all_inner_texts()
+    assert head[-3:] == ["Own model", "Alone", "Removed in round"]
+
+
+def test_numbers_behind_reputations_are_those_of_every_client(tab, content):
+    tab.click("#clients-reputation-behind > summary")
+
+    rows = tab.locator("#clients-reputation-behind tbody tr")
+
+    assert rows.count() == 12
+    assert "0.1" in rows.nth(0).inner_text()
+    assert rows.nth(1).inner_text().split("\t")[:2] == ["1", "ALIE"]
+
+
+def test_only_rules_that_keep_reputations_have_them(tab):
+    tab.select_option("#clients-defense", "0")
+    assert tab.locator("#clients-reputation").count() == 0
+    assert tab.locator("#clients-gain").count() == 1
+
+    tab.select_option("#clients-defense", "2")
+    assert tab.locator("#clients-gain").count() == 0
+
+
+def test_the_dialog_of_a_cell_has_its_reputations(tab):
+    tab.click("#cell-3-2")
+
+    drawn(tab, "details-clients-reputation")
+
+    tab.click("#details .close")
+    assert tab.locator("#details-clients-reputation").count() == 0
+
+
 def test_what_the_rule_takes_has_a_scale_of_its_own(tab):
     ticks = drawn(tab, "rule-seconds").locator(".xtick").all_text_contents()
 

@@ -14,6 +14,7 @@ from fedrobust.report.drawings.curves import curves
 from fedrobust.report.drawings.fairness import fairness
 from fedrobust.report.drawings.heat_map import heat_map
 from fedrobust.report.drawings.ranks import ranks
+from fedrobust.report.drawings.reputation import gain, reputation
 from fedrobust.report.drawings.robustness import robustness
 from fedrobust.report.drawings.split import split
 from fedrobust.report.drawings.timeline import timeline
@@ -32,6 +33,9 @@ DRAWINGS: dict[str, Callable[[Content, int], Drawing | None]] = {
     "ranks": ranks,
     "robustness": robustness,
     "fairness": fairness,
+    "reputation": partial(reputation, what="reputation"),
+    "reward": partial(reputation, what="quota"),
+    "gain": gain,
     "timeline": timeline,
     "costs": costs,
     "split": split,

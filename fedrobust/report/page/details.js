@@ -118,6 +118,7 @@ function drawingsOf(cell) {
     {},
     lines.length > 0 && element("div", { class: "panels" }, lines),
     cell.clients && clientsFigures(cell, "details-clients"),
+    cell.clients && reputationFigures(cell, "details-clients"),
     cell.timeline && timeline(cell, "details-timeline"),
   );
 }

@@ -8,6 +8,7 @@ function fairness() {
         cellChoice(known, cell),
         paragraph(`${cellName(cell)}.`, "on-paper"),
         clientsFigures(cell, "clients"),
+        reputationFigures(cell, "clients"),
         timeline(cell),
       ]
     : paragraph("No run tells of its clients.");
@@ -177,10 +178,14 @@ function accuracyFigure(cell, id, level) {
   });
 }
 
-function clientsData({ client, role, examples, reward, excluded, accuracy }) {
+function clientsData({ client, role, examples, reward, excluded, accuracy, ...models }) {
   const columns = [client.map(String), role, examples, reward, excluded, accuracy];
-  return {
-    head: ["Client", "Role", "Examples", "Share of weight", "Rounds left out", "Accuracy"],
-    rows: places(client).map((i) => columns.map((column) => column[i])),
-  };
+  const head = ["Client", "Role", "Examples", "Share of weight", "Rounds left out", "Accuracy"];
+  const more = { own: "Own model", alone: "Alone", removed: "Removed in round" };
+  for (const [name, title] of Object.entries(more)) {
+    if (models[name].every((value) => value == null)) continue;
+    columns.push(models[name]);
+    head.push(title);
+  }
+  return { head, rows: places(client).map((i) => columns.map((column) => column[i])) };
 }
