@@ -50,7 +50,9 @@ _INTRODUCTION = """<!-- Written by docs/make_gallery.py; change that, not this. 
 {name}: every picture below is one that `fedrobust report` writes into the folder `figures/` of a
 report, as SVG for screens and as PDF for papers. None was touched by hand. `fedrobust compare`
 without a study of your own runs the study behind them, and `python docs/make_gallery.py FOLDER`
-writes this page anew from its results, whose final models hash to `{hash}`.
+writes this page anew from its results, whose final models hash to `{hash}`. Where a rule keeps
+reputations there are also `reputation`, `reward` and `gain`: what it thinks of each client, what it
+gives it, and what clients gain by the federation.
 """
 _PICTURE = """## {title}
 
