@@ -4,16 +4,16 @@ Margins are wide; seeds are fixed.
 """
 
 import logging
+from functools import cache
 from statistics import mean
 
 import pytest
 import torch
 
 from fedrobust.demo import demo
-from fedrobust.overrides import merged
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
-from tests.effects import DIGITS
+from tests.effects import DIGITS, late_accuracy
 
 
 @pytest.fixture(autouse=True)
@@ -48,37 +48,46 @@ def digits(outcome):
     return run
 
 
-@pytest.mark.slow
-def test_the_demo_shows_what_the_readme_says(outcome):
-    """Three seeds: the defense costs at most 3 points, averaging more than 20, the median 4."""
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """Return a function that runs a scenario of the demo, once each: its accuracy, in percent."""
     runs = dict(demo())
 
-    def accuracy(label):
-        scenario = runs[label]
-        return 100 * mean(
-            outcome(scenario.model_copy(update={"seed": seed})).accuracy for seed in range(3)
-        )
+    @cache
+    def run(label, seed, epsilon):
+        table = {**runs[label].table(), "seed": seed}
+        if epsilon:
+            ipm = {"name": "ipm", "epsilon": epsilon}
+            table["adversary"] = [{"attack": ipm, "share": 0.2}]
+        folder = tmp_path_factory.mktemp("run")
+        return 100 * simulate(Scenario.parse(table), folder).summary.accuracy
 
-    clean = accuracy("no attack, mean")
-    assert clean > 80
-    assert clean - accuracy("attack, centered clipping + momentum") < 3
-    assert clean - accuracy("attack, mean") > 20
-    assert clean - accuracy("attack, median") > 4
+    return lambda label, seed=0, epsilon=None: run(label, seed, epsilon)
 
 
 @pytest.mark.slow
-def test_a_second_attack_breaks_the_median_and_not_centered_clipping(outcome):
-    runs = dict(demo())
-    ipm = {"name": "ipm", "epsilon": 0.5}
+def test_the_demo_shows_what_the_readme_says(points):
+    """The defense costs at most 3.5 points, the median more than 4.5, averaging more than 20.
 
-    def attacked(label):
-        table = merged(runs[label].table(), ())
-        table["adversary"] = [{"attack": ipm, "share": 0.2}]
-        return 100 * outcome(Scenario.parse(table)).accuracy
+    Measured: 2.6 and 7.0 over two seeds, and 42 with one.
+    """
 
-    clean = 100 * outcome(runs["no attack, mean"]).accuracy
-    assert clean - attacked("attack, centered clipping + momentum") < 3.5
-    assert clean - attacked("attack, median") > 8
+    def lost(label):
+        return mean(points("no attack, mean", seed) - points(label, seed) for seed in (0, 1))
+
+    assert points("no attack, mean") > 80
+    assert lost("attack, centered clipping + momentum") < 3.5
+    assert lost("attack, median") > 4.5
+    assert points("no attack, mean") - points("attack, mean") > 20
+
+
+@pytest.mark.slow
+def test_a_second_attack_breaks_the_median_and_not_centered_clipping(points):
+    """Measured: 2.5 points and 20.6."""
+    clean = points("no attack, mean")
+
+    assert clean - points("attack, centered clipping + momentum", epsilon=0.5) < 3.5
+    assert clean - points("attack, median", epsilon=0.5) > 8
 
 
 @pytest.mark.parametrize("rule", ["coordinate_median", "trimmed_mean", "krum"])
@@ -149,18 +158,24 @@ def test_free_riders_slow_learning_down(digits):
     assert burdened.accuracy < alone.accuracy - 0.05
 
 
-def test_momentum_takes_the_room_that_alie_hides_in(digits):
-    """Learning from History, the point of the paper: one step a round, noisy gradients."""
-    alie = {"name": "alie", "z": 1.5}
-    noisy = {
+def test_momentum_takes_the_room_that_alie_hides_in(tmp_path):
+    """Learning from History, the point of the paper: one step a round, noisy gradients.
+
+    Measured over the last twenty rounds: 0.66 with momentum, 0.20 to 0.26 without.
+    Single rounds jump by a quarter, on each processor to another.
+    """
+    table = {
+        **DIGITS,
         "training": {"steps": 1, "batch_size": 4, "lr": 0.3},
         "partition": "iid",
-        "rounds": 200,
-        "evaluate_every": 50,
+        "rounds": 100,
+        "evaluate_every": 1,
+        "adversary": [{"attack": {"name": "alie", "z": 1.5}, "share": 0.4}],
     }
 
-    without = digits(["coordinate_median"], alie, share=0.4, **noisy)
-    momentum = {"name": "client_momentum", "beta": 0.95}
-    with_it = digits([momentum, "coordinate_median"], alie, share=0.4, **noisy)
+    def reached(*strategy):
+        played = Scenario.parse({**table, "strategy": list(strategy)})
+        return late_accuracy(played, tmp_path / str(len(strategy)), 20)
 
-    assert with_it.accuracy > without.accuracy + 0.03
+    momentum = {"name": "client_momentum", "beta": 0.95}
+    assert reached(momentum, "coordinate_median") > reached("coordinate_median") + 0.2

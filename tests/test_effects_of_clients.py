@@ -44,7 +44,10 @@ def mislabeled(x, y, share):
 
 @pytest.fixture
 def digits(tmp_path_factory):
-    """Return a function that runs the digits and returns the accuracy and all clients' rounds."""
+    """Return a function that runs the digits and returns the accuracy and all clients' rounds.
+
+    The accuracy is the mean of several evaluations in the last tenth of the rounds.
+    """
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     logging.getLogger("flwr").setLevel(logging.ERROR)
@@ -59,7 +62,7 @@ def digits(tmp_path_factory):
             "strategy": strategy,
             **changes,
         }
-        table["evaluate_every"] = table["rounds"]
+        table["evaluate_every"] = max(1, table["rounds"] // 50)
         folder = tmp_path_factory.mktemp("run")
         accuracy = simulate(Scenario.parse(table), folder).summary.accuracy
         with sqlite3.connect(folder / FILE) as db:
@@ -84,9 +87,12 @@ def test_the_wrong_labels_below_are_symmetric():
 
 @pytest.mark.slow
 def test_among_right_labels_wrong_ones_do_not_hurt_the_robust_loss(digits):
-    """Five clients, 40 % of whose labels are wrong, learn them by heart with cross-entropy."""
+    """Five clients, 40 % of whose labels are wrong, learn them by heart with cross-entropy.
+
+    Measured: 95 % with the robust loss and 79 without.
+    """
     noise = "tests.test_effects_of_clients:Noisy"
-    long = {"clients": 5, "rounds": 40, "model": WIDE}
+    long = {"clients": 5, "rounds": 25, "model": WIDE}
     long["training"] = {"epochs": 5, "batch_size": 16, "lr": 0.3}
 
     usual, _ = digits([noise, "mean"], **long)
@@ -98,9 +104,12 @@ def test_among_right_labels_wrong_ones_do_not_hurt_the_robust_loss(digits):
 
 @pytest.mark.slow
 def test_with_one_step_a_round_clients_whose_labels_are_all_wrong_do_not_hurt_it(digits):
-    """The mean of their gradients is that of all examples, 40 % of which are mislabeled."""
+    """The mean of their gradients is that of all examples, 40 % of which are mislabeled.
+
+    Measured: 95 % with the robust loss and 85 without.
+    """
     liars = [{"attack": "tests.test_effects_of_clients:AllWrong", "share": 0.4}]
-    long = {"rounds": 600, "model": WIDE, "adversary": liars}
+    long = {"rounds": 500, "model": WIDE, "adversary": liars}
     long["training"] = {"steps": 1, "batch_size": 64, "lr": 1.0}
 
     usual, _ = digits(["mean"], **long)
@@ -114,10 +123,10 @@ def test_with_one_step_a_round_clients_whose_labels_are_all_wrong_do_not_hurt_it
 def test_clients_whose_labels_are_all_wrong_and_who_train_long_do_hurt_it(digits):
     """What its docstring warns of: alone with their labels, they fit them by any loss.
 
-    Measured over two seeds: 86 and 88 % instead of 92.
+    Measured: 86 to 88 % instead of 94.
     """
     liars = [{"attack": "tests.test_effects_of_clients:AllWrong", "share": 0.4}]
-    long = {"rounds": 60, "model": WIDE, "adversary": liars}
+    long = {"rounds": 30, "model": WIDE, "adversary": liars}
     long["training"] = {"epochs": 5, "batch_size": 16, "lr": 0.3}
 
     usual, _ = digits(["mean"], **long)

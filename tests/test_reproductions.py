@@ -16,7 +16,7 @@ from fedrobust.strategies.krum import Krum
 from fedrobust.strategies.mean import Mean
 
 N, F, D = 25, 5, 50
-LR, ROUNDS, LAST = 0.02, 3000, 500
+LR, ROUNDS, LAST = 0.02, 2000, 500
 BETAS = (0.0, 0.9, 0.99)
 
 

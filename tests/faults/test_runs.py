@@ -251,7 +251,7 @@ def test_rules_keep_working_while_clients_drop_out(digits, rule, fault):
 
     assert thinned.kept == 0
     assert sum(thinned.dropped.values()) > (10 if fault == "few" else 100)
-    assert thinned.accuracy > clean.accuracy - (0.03 if fault == "few" else 0.08)
+    assert thinned.accuracy > clean.accuracy - (0.05 if fault == "few" else 0.08)
 
 
 def test_replies_that_come_twice_change_nothing(digits):
