@@ -48,7 +48,7 @@ def show_ledger(run: str, client: int | None, results: Path) -> None:
             console.print(_one(store, found, client, rows))
             return
         console.print(_roles(report(rows)))
-        removed = removals(store, found.id) if rule.keeps_reputations else None
+        removed = removals(store, found.id, rule) if rule.keeps_reputations else None
         clients, left = _clients(store, found, rows, rule.reference(), removed)
         console.print(clients)
         if left and rows.excluded.notna().any():

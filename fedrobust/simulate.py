@@ -151,8 +151,7 @@ class _Simulation:
         """Run the rounds that are left and return the model ``[d]``."""
         done, rounds = self.strategy.rounds_done, self.scenario.rounds
         self.recorder.begin()
-        keeps = self.scenario.rule.rule.keeps_reputations
-        removed = removals(self.store, self.run) if keeps and done else {}
+        removed = removals(self.store, self.run, self.scenario.rule.rule) if done else {}
         self.watch(Progress(done, rounds, None, None, None, 0.0, needed, removed))
         self.began = perf_counter()
         model = serve(

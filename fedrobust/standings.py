@@ -30,6 +30,7 @@ class Standings:
         hostile = ((client, a.name) for a in scenario.adversaries for client in a.clients)
         self._roles = dict.fromkeys(range(scenario.clients), _HONEST) | dict(hostile)
         self._decimals = max(0, ceil(log10(scenario.clients / 50)))  # two digits, on average
+        self._probation = scenario.rule.rule.probation
         self._last: dict[int, Entry] = {}  # client: the last round in which it was judged
         self._removed: dict[int, int] = {}  # client: round
 
@@ -43,16 +44,20 @@ class Standings:
             if entry.score is None:
                 continue
             self._last[entry.client] = entry
-            if (entry.score == 0) == (entry.client in self._removed):
+            gone = entry.score == 0 and self._may_remove(reached.round)
+            if gone == (entry.client in self._removed):
                 continue
-            became = "removed" if entry.score == 0 else "counts again"
+            became = "removed" if gone else "counts again"
             who = f"client {entry.client} ({self._roles[entry.client]})"
             told.append(f"round {reached.round}: {who} {became}")
-            if entry.score == 0:
+            if gone:
                 self._removed[entry.client] = reached.round
             else:
                 del self._removed[entry.client]
         return told
+
+    def _may_remove(self, round: int) -> bool:
+        return self._probation is not None and round > self._probation
 
     def ranges(self) -> str:
         """Return between which shares the reputations of honest and malicious clients lie."""

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-from fedrobust.axes import is_joint, role
+from fedrobust.axes import is_joint, role, shown
 from fedrobust.complaints import FieldErrors
 from fedrobust.registry import suggestion
 
@@ -21,6 +21,7 @@ def check(study: "Study") -> None:
     Raises:
         FieldErrors: with the key of what is wrong.
     """
+    _check_axes(study)
     _check_tuned(study)
     for at, excluded in enumerate(study.exclude):
         for axis, labels in excluded.items():
@@ -31,6 +32,23 @@ def check(study: "Study") -> None:
             _check_labels(study, f"also.{at}.labels", axis, [])
         if missing := [axis for axis in study.axes if axis not in also.labels]:
             raise FieldErrors(f"also.{at}.labels: needs one for {' and '.join(missing)}, too.")
+
+
+def _check_axes(study: "Study") -> None:
+    """Refuse axes that a report would call the same, and joint ones that hide who is compared."""
+    names: dict[str, str] = {}
+    for axis, values in study.axes.items():
+        if (other := names.setdefault(shown(axis), axis)) != axis:
+            raise FieldErrors(
+                f"axes: reports would call {other!r} and {axis!r} the same; give the latter "
+                'another name, such as "scenario.size".'
+            )
+        for key in [key for value in values.values() for key in value] if is_joint(axis) else []:
+            if role(key) != "setting":
+                raise FieldErrors(
+                    f"axes.{axis}: {key!r} is a {role(key)}, which a report compares along an axis "
+                    f"of its own; move it to axes.{key.partition('.')[0]}."
+                )
 
 
 def _check_tuned(study: "Study") -> None:

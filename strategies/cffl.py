@@ -24,12 +24,12 @@ _MOST = 300.0  # of what sinh is taken of; beyond 700 a double has no such numbe
 class CFFL(Aggregator):
     """Weigh and reward clients by how good their models are on examples of the server's own.
 
-    The forerunner of `reputation`.  A client's contribution is the accuracy of its own model, after
-    its own training, as a share of that of all; a hyperbolic sine sets clients apart; reputation is
-    what that adds up to with a fading memory.  Whoever falls below a share of the average is
-    removed for good.  Each client keeps a model of its own, which moves by its own update and by as
-    much of the others' as its reputation is worth, beside the highest: the coordinates that move
-    most.
+    The forerunner of `reputation`.  A client's contribution is the accuracy of its own model,
+    after its own training, as a share of that of all; it adds up with a fading memory, and a
+    hyperbolic sine of that sets clients apart: their reputations.  Whoever falls below a share of
+    the average is removed for good.  Each client keeps a model of its own, which moves by its own
+    update and by as much of the others' as its reputation is worth, beside the highest: the
+    coordinates that move most.
 
     It knows free-riders by models that know nothing, and clients who hold few classes for what they
     are worth on the server's examples; these have to be there, and to be like everybody's.  A model
@@ -39,11 +39,13 @@ class CFFL(Aggregator):
 
     Choices: clients upload whole updates (theta = 1), and the accuracy judged is that of the model
     they have trained, as in the authors' code; updates are weighed by reputation (its
-    "credit-sum").  An update longer than `max_norm` is cut to it, as in `reputation`, where the
-    authors cut every coordinate.  Everyone begins with the same reputation, and a newcomer with the
-    average.  The threshold is that before any removal of the round.  While clients learn alone, the
-    server's model stands still.  Sampling and drop-outs, weights, scores and quotas are those of
-    `reputation`.
+    "credit-sum").  What is taken off a reward is a client's own update by its weight, where the
+    code takes off all of it; and how many examples a client claims plays no part, where the code
+    multiplies quotas by it.  An update longer than `max_norm` is cut to it, as in `reputation`,
+    where the authors cut every coordinate.  Everyone begins with the same reputation, and a
+    newcomer with the average.  The threshold is that before any removal of the round.  While
+    clients learn alone, the server's model stands still.  Sampling and drop-outs, weights, scores
+    and quotas are those of `reputation`.
 
     Cost: O(n d log d), n models evaluated on the server's examples, and n models ``[d]``.
 
@@ -61,7 +63,7 @@ class CFFL(Aggregator):
     max_norm: PositiveFloat = 0.5
     punishment: PositiveFloat = 5.0
     memory: float = Field(0.2, ge=0, lt=1)
-    threshold: float = Field(1 / 3, ge=0, le=1)
+    threshold: float = Field(1 / 3, ge=0, lt=1)
     pretraining: NonNegativeInt = 5
 
     @property
@@ -71,6 +73,10 @@ class CFFL(Aggregator):
     @property
     def needs_root(self) -> bool:
         return True
+
+    @property
+    def probation(self) -> int | None:
+        return self.pretraining if self.threshold else None
 
     def init(self, params: Tensor) -> dict[int, Any]:
         return {}
@@ -93,7 +99,7 @@ class CFFL(Aggregator):
         ready = torch.tensor([new[c].rounds > self.pretraining for c in clients])
         weights = shares_of(scores * ready, ready & (scores > 0)).to(updates)
         update = weights @ scaled
-        quotas = scores * ready / max(standing.reputation for standing in new.values())
+        quotas = scores * ready / (max(standing.reputation for standing in new.values()) or 1.0)
         granted = largest(update.expand_as(scaled), quotas, (updates.shape[1],))
         return Aggregate(
             update,

@@ -24,8 +24,9 @@ class QFedAvg(Aggregator):
     the larger q, the more the worst-off decide, and the shorter the steps.
 
     No robustness at all: losses are what clients claim.  Whoever says that it loses most, counts
-    most; so do clients with wrong labels or noise, who really lose much.  Whatever the rule, the
-    server counts no claim beyond a hundred times the round's median.
+    most; so do clients whose data are wrong, who really lose much.  Whatever the rule, the server
+    counts no claim beyond a hundred times the round's median, or below a hundredth of it.  Clients
+    of other Flower apps have to say what they lose before they train, not while.
 
     The weights of a round add up to less than 1, because a step has to be shorter where the loss
     to the power q + 1 bends more than the loss itself: for updates u and losses F, client k weighs
@@ -36,7 +37,8 @@ class QFedAvg(Aggregator):
 
     Fields:
         q: how much fairness counts; 0 for none.  The authors use 0.1 to 5.
-        lr: the learning rate of clients (1 / L), which says how much of a step a length is.
+        lr: the learning rate of clients (1 / L), which says how much of a step a length is; the
+            same in all rounds, whatever `training.lr_decay` makes of theirs.
     """
 
     q: NonNegativeFloat = 1.0

@@ -68,7 +68,7 @@ class Reputation(Aggregator):
     max_norm: PositiveFloat = 0.5
     norms: Literal["capped", "equal"] = "capped"
     memory: float = Field(0.95, ge=0, lt=1)
-    threshold: float = Field(1 / 3, ge=0, le=1)
+    threshold: float = Field(1 / 3, ge=0, lt=1)
     warm_up: NonNegativeInt = 10
     first: Literal["uniform", "examples"] = "uniform"
     reward: bool = True
@@ -77,6 +77,10 @@ class Reputation(Aggregator):
     @property
     def by_client(self) -> bool:
         return True
+
+    @property
+    def probation(self) -> int | None:
+        return self.warm_up if self.threshold else None
 
     def init(self, params: Tensor) -> dict[int, Any]:
         return {}
@@ -100,7 +104,7 @@ class Reputation(Aggregator):
         earned = (after * held.sum()).tolist()
         new = judged(known, clients, earned, info.number, self.threshold, self.warm_up)
         scores = torch.tensor([new[c].reputation for c in clients], dtype=torch.float64)
-        quotas = scores / max(standing.reputation for standing in new.values())
+        quotas = scores / (max(standing.reputation for standing in new.values()) or 1.0)
         if not self.reward:
             quotas = quotas.sign()
         rewards = self._rewards(update, scaled, weights, quotas, info)

@@ -49,7 +49,7 @@ def equal(clients, zero=()):
 
 def test_a_table_has_the_truth_the_reputation_and_the_reward_of_each_client():
     standings = Standings(scenario())
-    standings.take(reached(3, {0: 0.4, 1: 0.2, 2: 0.2, 3: 0.1, 4: 0.1, 5: 0.0}))
+    standings.take(reached(4, {0: 0.4, 1: 0.2, 2: 0.2, 3: 0.1, 4: 0.1, 5: 0.0}))
 
     head, *rows = seen(standings)
 
@@ -57,7 +57,7 @@ def test_a_table_has_the_truth_the_reputation_and_the_reward_of_each_client():
     assert rows[0].split() == ["0", "honest", "█" * 24, "40.0%", "100%"]
     assert rows[1].split() == ["1", "honest", "█" * 12, "20.0%", "50%"]
     assert rows[4].split() == ["4", "random_weights", "█" * 6, "10.0%", "25%"]
-    assert rows[5].split() == ["5", "random_weights", "0.0%", "0%", "removed", "in", "round", "3"]
+    assert rows[5].split() == ["5", "random_weights", "0.0%", "0%", "removed", "in", "round", "4"]
 
 
 def test_a_rule_without_rewards_has_none():
@@ -99,14 +99,16 @@ def test_a_client_who_is_not_asked_keeps_its_line_and_a_removed_one_its_round():
 
 def test_whoever_recovers_was_not_removed():
     standings = Standings(scenario())
-    gone = standings.take(reached(1, equal(6, zero=[3, 5])))
-    back = standings.take(reached(2, equal(6, zero=[5])))
+    early = standings.take(reached(3, equal(6, zero=[3, 5])))
+    gone = standings.take(reached(4, equal(6, zero=[3, 5])))
+    back = standings.take(reached(5, equal(6, zero=[5])))
 
+    assert early == []  # in its warm-up nobody is removed, however low
     assert gone == [
-        "round 1: client 3 (honest) removed",
-        "round 1: client 5 (random_weights) removed",
+        "round 4: client 3 (honest) removed",
+        "round 4: client 5 (random_weights) removed",
     ]
-    assert back == ["round 2: client 3 (honest) counts again"]
+    assert back == ["round 5: client 3 (honest) counts again"]
     assert seen(standings)[4].split()[-1] == "100%"
 
 
@@ -152,7 +154,7 @@ def test_a_terminal_has_the_table_below_the_bar():
             screen.show(reached(number, equal(6, zero=[5])))
 
     shown = console.file.getvalue()
-    assert shown.rindex("8/8") < shown.rindex("removed in round 1")
+    assert shown.rindex("8/8") < shown.rindex("removed in round 4")
 
 
 def test_a_run_that_goes_on_does_not_announce_old_removals_again(tmp_path):

@@ -120,6 +120,18 @@ def test_a_rule_beyond_its_bound_is_a_cell_that_says_why_not():
         ({"senario": {}}, "Did you mean 'scenario'"),
         ({"axes": {"scenario.size": {"few": 6}}}, r"^axes\.scenario\.size: its values are tables"),
         ({"axes": {"scenario": [{"clients": 6}]}}, r"^axes\.scenario: give each value a name"),
+        (
+            {"axes": {"rounds": [2, 3], "scenario.rounds": {"few": {"clients": 6}}}},
+            "would call 'rounds' and 'scenario.rounds' the same",
+        ),
+        (
+            {"axes": {"scenario.foe": {"few": {"adversary": []}}}},
+            r"^axes\.scenario\.foe: 'adversary' is a threat.*move it to axes\.adversary",
+        ),
+        (
+            {"axes": {"scenario.foe": {"few": {"strategy": "mean"}}}},
+            r"^axes\.scenario\.foe: 'strategy' is a defense",
+        ),
         ({"axes": {"scenario.size": {"few": {"cleints": 6}}}}, "few.*Did you mean 'clients'"),
         (
             {

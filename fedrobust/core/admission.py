@@ -89,15 +89,18 @@ def claimed_examples(claims: Sequence[object]) -> tuple[Tensor, list[str | None]
 def claimed_losses(claims: Sequence[object]) -> Tensor | None:
     """Return what each client counts as losing, ``[n]``; None if no claim is a positive number.
 
-    A claim that is none counts as zero, and one beyond a hundred times the round's median claim as
-    that much.
+    A claim counts as no more than a hundred times the round's median claim, and as no less than a
+    hundredth of it, so that nobody can make the others count for nothing; one that is no positive
+    number as that hundredth.
     """
     numbers = [_positive(claim) for claim in claims]
     sound = sorted(number for number in numbers if number is not None)
     if not sound:
         return None
-    most = _LARGEST_CLAIM * sound[len(sound) // 2]
-    return torch.tensor([min(number or 0.0, most) for number in numbers], dtype=torch.float64)
+    middle = sound[len(sound) // 2]
+    least, most = middle / _LARGEST_CLAIM, middle * _LARGEST_CLAIM
+    counted = [min(max(number or 0.0, least), most) for number in numbers]
+    return torch.tensor(counted, dtype=torch.float64)
 
 
 def _shown(claim: object) -> str:

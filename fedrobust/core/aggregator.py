@@ -122,7 +122,7 @@ class Aggregator(Stage):
     without `magnitudes` keeps the direction of each coordinate, and not how far it moves.  The
     scores of one that `scores_trust` are the higher the more it trusts a row; of others, the more
     it suspects it.  Those of one that `keeps_reputations` are shares of one whole that clients
-    keep from round to round, and 0 for good once a client is removed.
+    keep from round to round; they are 0 for good once a client is removed, and may be 0 before.
     """
 
     by_distance: ClassVar[bool] = False
@@ -134,6 +134,11 @@ class Aggregator(Stage):
     def by_client(self) -> bool:
         """Whether it has to know who sent a row, and not only what."""
         return False
+
+    @property
+    def probation(self) -> int | None:
+        """Rounds a client takes part in before it may be removed; None if nobody ever is."""
+        return None
 
     @property
     def needs_clients(self) -> tuple[int, ...]:

@@ -81,8 +81,8 @@ class RoundInfo:
         if self.losses is None:
             raise AggregationError(
                 f"{stage.reference()} needs to know what clients lose by the model that they are "
-                "sent, and nobody says: let them reply with the metric train_loss, as fedrobust's "
-                "own clients do in a scenario with this strategy."
+                "sent, and nobody says: before they train, let them evaluate it on their examples, "
+                "and reply with the metric train_loss, as fedrobust's own clients do."
             )
         return self.losses.double()
 

@@ -83,7 +83,7 @@ def clients(store: Store, run: str, scenario: Scenario, rows: "DataFrame", most:
     own = own_accuracies(store, run, since)
     single = alone(store, scenario) if own else None
     before = {} if single is None else own_accuracies(store, single, since)
-    removed = removals(store, run) if scenario.rule.rule.keeps_reputations else {}
+    removed = removals(store, run, scenario.rule.rule)
     weight = rows.groupby("client").weight.sum(min_count=1)
     total = weight.sum()
     excluded = rows.assign(out=rows.excluded.astype(float)).groupby("client").out.mean()

@@ -69,7 +69,8 @@ def collaboration(store: Store, run: str, scenario: Scenario) -> Collaboration |
     there, here = [before[c] for c in known], [final[c] for c in known]
     rates = list(final.values())
     quotas = [quota for c, quota in final_quotas(store, run).items() if c not in hostile]
-    removed = removals(store, run) if scenario.rule.rule.keeps_reputations else None
+    rule = scenario.rule.rule
+    removed = removals(store, run, rule) if rule.keeps_reputations else None
     return Collaboration(
         mean=sum(rates) / len(rates),
         best=max(rates),

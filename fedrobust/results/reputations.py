@@ -4,16 +4,18 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Self
 
+from fedrobust.core.aggregator import Aggregator
 from fedrobust.results.store import Store
 
 __all__ = ["Removals", "final_quotas", "removals"]
 
 # A reputation of zero may recover, as long as its client is not removed.
-_REMOVED = """WITH kept AS (
-    SELECT client, max(CASE WHEN score > 0 THEN round ELSE 0 END) AS last FROM clients
-    WHERE run = ?1 AND score IS NOT NULL GROUP BY client)
-  SELECT client, min(round) FROM clients JOIN kept USING (client)
-  WHERE run = ?1 AND score = 0 AND round > last GROUP BY client ORDER BY client"""
+_REMOVED = """WITH judged AS (
+    SELECT client, round, score, row_number() OVER (PARTITION BY client ORDER BY round) AS times,
+      max(CASE WHEN score > 0 THEN round ELSE 0 END) OVER (PARTITION BY client) AS last
+    FROM clients WHERE run = ?1 AND score IS NOT NULL)
+  SELECT client, min(round) FROM judged
+  WHERE score = 0 AND round > last AND times > ?2 GROUP BY client ORDER BY client"""
 
 _LAST = """SELECT client, quota, max(round) FROM clients
   WHERE run = ? AND quota IS NOT NULL GROUP BY client ORDER BY client"""
@@ -48,20 +50,25 @@ class Removals:
         return f"Removed for good: {caught}{when}, and {honest}."
 
 
-def removals(store: Store, run: str) -> dict[int, int]:
+def removals(store: Store, run: str, rule: Aggregator) -> dict[int, int]:
     """Return in which round each client was removed: its reputation is zero from there on.
+
+    Nothing for a rule that removes nobody.
 
     Args:
         store: where the run is.
-        run: its id; its rule is one that keeps reputations.
+        run: its id.
+        rule: its rule.
     """
-    return dict(store.connection.execute(_REMOVED, (run,)).fetchall())
+    if rule.probation is None:
+        return {}
+    return dict(store.connection.execute(_REMOVED, (run, rule.probation)).fetchall())
 
 
 def final_quotas(store: Store, run: str) -> dict[int, float]:
     """Return how much of the aggregate each client got when it last took part, by client.
 
-    Nothing for a rule that rewards all the same.
+    Nothing for a rule that has no quotas.
     """
     rows = store.connection.execute(_LAST, (run,)).fetchall()
     return {client: quota for client, quota, _ in rows}

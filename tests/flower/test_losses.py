@@ -121,14 +121,14 @@ def test_without_any_claim_the_model_stays_as_it_was():
 
 
 @pytest.mark.parametrize("claim", [None, "much", float("nan"), -1.0, True, 10**400])
-def test_a_claim_that_is_no_loss_counts_as_none(claim):
-    assert claimed_losses([2.0, claim, 3.0]).tolist() == [2.0, 0.0, 3.0]
+def test_a_claim_that_is_no_loss_counts_as_a_hundredth_of_the_median(claim):
+    assert claimed_losses([2.0, claim, 4.0]).tolist() == [2.0, 0.04, 4.0]
 
 
 def test_if_nobody_says_anything_nothing_is_known():
     assert claimed_losses([None, "much"]) is None
     assert claimed_losses([]) is None
-    assert claimed_losses([1.0, 1.0, 1e9]).tolist() == [1.0, 1.0, 100.0]
+    assert claimed_losses([1.0, 1.0, 1e9, 1e-9]).tolist() == [1.0, 1.0, 100.0, 0.01]
 
 
 def test_an_attacker_who_knows_the_rule_rehearses_with_losses(tmp_path):

@@ -5,13 +5,14 @@ import pytest
 from fedrobust.results.reputations import Removals, removals
 from fedrobust.results.rows import ClientRow, RoundRow
 from fedrobust.results.store import Store
+from fedrobust.strategies.reputation import Reputation
 
 
 @pytest.fixture
 def judged(tmp_path):
     """A run of scores by client and round, where None is not judged."""
 
-    def enter(scores):
+    def enter(scores, **rule):
         with Store(tmp_path) as store:
             run = store.begin(
                 "x", scenario_hash="x" * 16, scenario={}, rounds=4, seed=0, versions={}, machine={}
@@ -19,7 +20,7 @@ def judged(tmp_path):
             for number, own in enumerate(zip(*scores.values(), strict=True), start=1):
                 rows = [ClientRow(c, "1", "honest", score=s) for c, s in enumerate(own)]
                 store.record_round(run, RoundRow(number, None, None, None, None, 2, 2), rows)
-            return removals(store, run)
+            return removals(store, run, Reputation(**rule))
 
     return enter
 
@@ -34,7 +35,17 @@ def test_a_client_is_removed_from_when_on_its_reputation_stays_zero(judged):
         5: [None, None, None, None],
     }
 
-    assert judged(scores) == {1: 2, 2: 3, 4: 1}
+    assert judged(scores, warm_up=0) == {1: 2, 2: 3, 4: 1}
+
+
+def test_nobody_is_removed_before_its_warm_up_ends(judged):
+    scores = {0: [0.5, 0.5, 1.0, 0.9], 1: [0.0, 0.0, 0.0, 0.0], 2: [None, None, 0.0, 0.0]}
+
+    assert judged(scores, warm_up=2) == {1: 3}
+
+
+def test_without_a_threshold_nobody_is_removed(judged):
+    assert judged({0: [1.0] * 4, 1: [0.0] * 4}, warm_up=0, threshold=0.0) == {}
 
 
 @pytest.mark.parametrize(

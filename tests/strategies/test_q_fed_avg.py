@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from fedrobust.core.admission import claimed_losses
 from fedrobust.errors import AggregationError
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
@@ -72,6 +73,15 @@ def test_who_loses_more_never_weighs_less(info, q, losses):
     assert weights.isfinite().all()
     assert (weights[order].diff() >= -1e-6).all()
     assert 0 <= weights.sum() <= 1 + 1e-6
+
+
+def test_one_claim_of_nothing_does_not_keep_the_model_where_it_is(info):
+    """With q < 1 a loss of zero bends infinitely, and every weight would be next to none."""
+    updates = torch.full((10, 4), 0.05)
+    claims = claimed_losses([1.0] * 9 + [0.0]).tolist()
+
+    assert aggregated(info, updates, claims, q=0.1).weights.sum() > 0.5
+    assert aggregated(info, updates, [1.0] * 9 + [0.0], q=0.1).weights.sum() < 1e-3
 
 
 def test_if_nobody_loses_anything_all_count_the_same(info):

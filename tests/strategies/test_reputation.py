@@ -318,6 +318,27 @@ def test_each_client_goes_on_from_its_own_model():
     assert torch.equal(own.update, shared.update)
 
 
+def test_of_equal_clients_none_is_removed_however_high_the_threshold():
+    """Whatever the last bits of their cosines are."""
+    for n in range(2, 25):
+        rule, alike = Reputation(threshold=0.999, warm_up=0), torch.full((n, D), 0.1)
+        outs = play(rule, [alike] * 6, list(range(n)))
+        assert outs[-1].scores.tolist() == pytest.approx([1 / n] * n, abs=1e-6)
+
+
+def test_a_client_of_no_reputation_is_not_removed_before_its_warm_up_ends():
+    good = torch.ones(D)
+    rounds = [torch.stack([good, good, good, -good])] * 12
+    rule = Reputation(memory=0.5, warm_up=10)
+
+    outs = play(rule, rounds, [0, 1, 2, 3])
+
+    assert outs[4].scores[3] == 0
+    assert [out.state[3][2] for out in outs] == [0] * 10 + [11] * 2
+    assert rule.probation == 10
+    assert Reputation(threshold=0).probation is None
+
+
 @pytest.mark.parametrize(
     "wrong", [{"memory": 1.0}, {"threshold": 1.5}, {"max_norm": 0.0}, {"norms": "none"}]
 )

@@ -1,10 +1,12 @@
 """What a rule that keeps reputations thought of clients, and what the federation gave them."""
 
+from math import nan
 from typing import Any, Literal
 
 from matplotlib.figure import Figure as Drawing
 from matplotlib.lines import Line2D
 
+from fedrobust.report.clients import Reputations
 from fedrobust.report.content import Cell, Content
 from fedrobust.report.drawings import style
 from fedrobust.report.drawings.chosen import about, chosen
@@ -25,23 +27,24 @@ def reputation(
     None where no rule of the setting keeps reputations, or rewards clients by them.
     """
     cell = chosen(content, setting, lambda cell: _has(cell, what))
-    if cell is None or cell.reputations is None:
+    if cell is None or cell.reputations is None or cell.clients is None:
         return None
     found = cell.reputations
     roles = [_kind(role) for role in found.role]
     signs = {role: Line2D([], [], **_look(role)) for role in _PLACES if role in roles}
     lines = found.reputation if what == "reputation" else found.quota
-    shown = [_until_removed(line) for line in lines]
-    if any(values[-1] == 0 for values in shown):
+    ends = _ends(cell, found)
+    shown = [_until(line, end) for line, end in zip(lines, ends, strict=True)]
+    if any(end is not None for end in ends):
         signs["removed"] = Line2D([], [], color="black", marker="X", linestyle="none")
     drawing = style.drawing(style.COLUMN, 2.7, list(signs))
     axes = drawing.subplots()
-    for role, values in zip(roles, shown, strict=True):
+    for role, values, end in zip(roles, shown, ends, strict=True):
         axes.plot(
             found.rounds[: len(values)],
             values,
             **_look(role),
-            marker="X" if values[-1] == 0 else "",
+            marker="" if end is None else "X",
             markevery=[len(values) - 1],
             clip_on=False,
         )
@@ -105,10 +108,22 @@ def _look(role: str) -> dict[str, Any]:
     return {"color": style.color(place), "linestyle": style.dash(place), "lw": 0.9, "alpha": 0.8}
 
 
-def _until_removed(line: list[float | None]) -> list[float]:
-    """Return the values of a line up to the zero that it stays at; NaN where there is none."""
-    last = max((at for at, value in enumerate(line) if value), default=-1)
-    return [float("nan") if value is None else value for value in line[: last + 2]]
+def _ends(cell: Cell, found: Reputations) -> list[int | None]:
+    """Return at which of the rounds shown each client has been removed; None if it was not."""
+    clients = cell.clients
+    assert clients is not None
+    removed = dict(zip(clients.client, clients.removed, strict=True))
+    places = []
+    for client in found.client:
+        when = removed.get(client)
+        later = (at for at, round in enumerate(found.rounds) if when is not None and round >= when)
+        places.append(next(later, None))
+    return places
+
+
+def _until(line: list[float | None], end: int | None) -> list[float]:
+    """Return the values of a line up to a place; NaN where there is none."""
+    return [nan if v is None else v for v in line[: len(line) if end is None else end + 1]]
 
 
 def _pairs(cell: Cell) -> dict[str, list[tuple[float, float]]]:

@@ -25,7 +25,7 @@ function linesFigure(cell, what, id, level) {
     title,
     caption: `${words} ${endsInWords(what, lines)} ${linesKey(cell)} ${seedInWords(cell)}`,
     height: 300,
-    draw: () => linesPlot(lines, what),
+    draw: () => linesPlot(cell, what),
     table: () => ({
       head: ["Client", "Role", ...lines.rounds.map((round) => `round ${round}`)],
       rows: lines.client.map((client, i) => [String(client), lines.role[i], ...lines[what][i]]),
@@ -57,17 +57,13 @@ function linesKey({ reputations: { role }, clients }) {
     .join(" ");
 }
 
-// A line ends where it falls to zero for good.
-function untilRemoved(line) {
-  const last = line.findLastIndex((value) => value != null && value !== 0);
-  return line.slice(0, last + 2);
-}
-
-function linesPlot({ rounds, client, role, ...all }, what) {
+function linesPlot({ reputations: { rounds, client, role, ...all }, clients }, what) {
   const data = all[what].map((line, i) => {
-    const y = untilRemoved(line);
+    const end = clients.removed[clients.client.indexOf(client[i])] ?? null;
+    const shown = end == null ? -1 : rounds.findIndex((round) => round >= end);
+    const removed = shown >= 0;
+    const y = removed ? line.slice(0, shown + 1) : line; // a line ends where its client is removed
     const name = roleName(role[i]);
-    const removed = y.at(-1) === 0;
     return {
       x: rounds.slice(0, y.length),
       y,
@@ -89,7 +85,7 @@ function linesPlot({ rounds, client, role, ...all }, what) {
       hovertemplate: "%{text}<extra></extra>",
     };
   });
-  const high = Math.max(...all[what].flat());
+  const high = Math.max(...all[what].flat()) || 1;
   const layout = {
     xaxis: { title: { text: "round" } },
     yaxis: { ...percent(0, high), range: [-0.02 * high, 1.05 * high] },
