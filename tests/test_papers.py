@@ -101,7 +101,7 @@ def test_what_was_published_covers_the_tables():
 
 
 def test_numbers_without_data_are_what_they_should_be():
-    assert set(NUMBERS) == {"coins", "quadratic", "kappas", "eigenvalues"}
+    assert set(NUMBERS) == {"coins", "quadratic", "kappas", "eigenvalues", "rffl_shapley"}
     (n11, *_), found = (11, 25, 101), list(theory.coins(trials=200))
 
     mean = next(row for row in found if row["rule"] == "mean" and row["n"] == n11)

@@ -5,9 +5,18 @@ python -m examples.papers [--jobs 2] [--mnist] [TABLE ...]
 
 import argparse
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
-from examples.papers import bucketing, grid, learning_from_history, report, theory
+from examples.papers import (
+    bucketing,
+    grid,
+    learning_from_history,
+    report,
+    reputation,
+    shapley,
+    theory,
+)
 
 RUNS: dict[str, Callable[..., Iterable[grid.Cell]]] = {
     "mimic": bucketing.mimic,
@@ -22,25 +31,30 @@ NUMBERS: dict[str, Callable[[], Iterable[dict[str, Any]]]] = {
     "quadratic": theory.quadratic,
     "kappas": theory.kappas,
     "eigenvalues": theory.eigenvalues,
+    "rffl_shapley": shapley.values,
 }
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("tables", nargs="*", help=f"of {', '.join([*RUNS, *NUMBERS])}; or all")
+    every = [*NUMBERS, *RUNS, *reputation.STUDIES]
+    parser.add_argument("tables", nargs="*", help=f"of {', '.join(every)}; or all")
     parser.add_argument("--jobs", type=int, default=1, help="processes, with one thread each")
     parser.add_argument("--again", action="store_true", help="forget what is on record")
     parser.add_argument("--mnist", action="store_true", help="use MNIST where the paper did")
     chosen = parser.parse_args()
-    if unknown := set(chosen.tables) - {*RUNS, *NUMBERS}:
+    if unknown := set(chosen.tables) - set(every):
         parser.error(f"no table {', '.join(sorted(unknown))}")
-    for name in chosen.tables or (ON_MNIST if chosen.mnist else [*NUMBERS, *RUNS]):
+    grid.alone()
+    for name in chosen.tables or (ON_MNIST if chosen.mnist else every):
         on_mnist = chosen.mnist and name in ON_MNIST
         table = f"{name}_mnist" if on_mnist else name
         if chosen.again:
             grid.forget(table)
         if name in NUMBERS:
             grid.keep(table, NUMBERS[name])
+        elif name in reputation.STUDIES:
+            grid.keep(table, partial(reputation.study, name, chosen.jobs))
         else:
             cells = RUNS[name](data="mnist") if on_mnist else RUNS[name]()
             grid.run(table, list(cells), chosen.jobs)

@@ -17,7 +17,7 @@ from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 from fedrobust.simulate import simulate
 
-__all__ = ["LAST", "RESULTS", "Cell", "forget", "keep", "read", "run"]
+__all__ = ["LAST", "RESULTS", "Cell", "alone", "forget", "keep", "read", "run"]
 
 RESULTS = Path(__file__).with_name("results")
 LAST = 5  # evaluations whose mean is a run's result, as in the authors' logs
@@ -46,7 +46,7 @@ def run(table: str, cells: Sequence[Cell], jobs: int = 1) -> list[dict[str, Any]
     scenarios = {Scenario.parse(dict(cell.scenario)).digest(): cell for cell in cells}
     missing = {digest: cell for digest, cell in scenarios.items() if digest not in known}
     rows = {digest: known[digest] for digest in scenarios if digest in known}
-    with ProcessPoolExecutor(jobs, initializer=_alone) as pool:
+    with ProcessPoolExecutor(jobs, initializer=alone) as pool:
         started = {pool.submit(_outcome, cell.scenario): digest for digest, cell in missing.items()}
         for number, done in enumerate(as_completed(started), start=1):
             digest = started[done]
@@ -75,7 +75,7 @@ def read(table: str) -> list[dict[str, Any]]:
     return _read(RESULTS / f"{table}.json")
 
 
-def _alone() -> None:
+def alone() -> None:
     """Let a process compute with one thread, and Flower be quiet."""
     import torch
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
 
-from examples.papers import grid, published
+from examples.papers import grid, published, reputation
 from examples.papers.bucketing import RULES as BUCKETING_RULES
 from examples.papers.learning_from_history import RULES
 
@@ -148,4 +148,5 @@ TABLES: dict[str, Callable[[], str]] = {
     "quadratic": quadratic,
     "kappas": kappas,
     "eigenvalues": eigenvalues,
+    **reputation.TABLES,
 }

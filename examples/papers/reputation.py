@@ -1,0 +1,191 @@
+"""Studies of reputation (RFFL): what each run of them came to, and the tables of it."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from math import isnan
+from pathlib import Path
+from statistics import mean, stdev
+from typing import Any
+
+from examples.papers import grid
+from fedrobust.axes import shown
+from fedrobust.comparing import compare
+from fedrobust.results.collaboration import collaboration
+from fedrobust.results.detection import auc, judged
+from fedrobust.results.store import Store
+from fedrobust.study import Cell, Study
+
+__all__ = ["STUDIES", "TABLES", "short", "study"]
+
+HOME = Path(__file__).with_name("rffl")
+RUNS = Path("runs") / "papers"  # where the runs of a study are kept, so that it can go on
+STUDIES = {
+    "rffl_fairness": "fairness.toml",
+    "rffl_participants": "participants.toml",
+    "rffl_schools": "schools.toml",
+}
+_FIGURES = ("fairness", "rank_fairness", "best", "mean", "worst", "alone", "jain", "gini")
+Row = Mapping[str, Any]
+
+
+def study(table: str, jobs: int = 1) -> list[dict[str, Any]]:
+    """Run what is missing of a study, and return a row for each of its runs."""
+    cells = [c for c in Study.load(HOME / STUDIES[table]).cells() if c.scenario is not None]
+    folder = RUNS / table.removeprefix("rffl_")
+    compare(cells, folder, jobs)
+    with Store(folder) as store:
+        return [_row(store, cell) for cell in cells]
+
+
+def _row(store: Store, cell: Cell) -> dict[str, Any]:
+    assert cell.scenario is not None
+    run = store.latest(cell.scenario.digest(), status="finished")
+    found = None if run is None else collaboration(store, run.id, cell.scenario)
+    if run is None or run.summary is None or found is None:
+        raise SystemExit(f"{cell.name} did not finish; run it again.")
+    rule = cell.scenario.rule.rule
+    row: dict[str, Any] = {shown(axis): name for axis, name in cell.labels.items()}
+    row |= {"seed": cell.seed, "accuracy": short(run.summary["accuracy"])}
+    row |= {name: short(getattr(found, name)) for name in _FIGURES}
+    rows = judged(store, run.id, trust=rule.scores_trust)
+    areas = [auc(rows, role) for role in rows.role.unique() if role != "honest"]
+    row["auc"] = short(next((area for area in areas if area is not None), None))
+    if found.removals is not None:
+        row["malicious"] = found.removals.malicious
+        row["caught"] = sorted(found.removals.caught.values())
+        row["wronged"] = {str(c): round for c, round in found.removals.wronged.items()}
+    return row | {"digest": cell.scenario.digest()}
+
+
+def short(value: float | None) -> float | None:
+    """Return a number with four digits, and None for one that is not defined."""
+    return None if value is None or isnan(value) else round(value, 4)
+
+
+def rewards() -> str:
+    """Return the table of the three splits: nobody attacks, and two free-riders."""
+    rows = grid.read("rffl_fairness")
+    lines = []
+    for split in _labels(rows, "partition"):
+        for rule in _labels(rows, "strategy"):
+            own = _where(rows, partition=split, strategy=rule)
+            calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
+            lines.append([split, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
+    return _table(["split", "rule", *_twice(_FAIR), "riders removed", "honest removed"], lines)
+
+
+def adversaries() -> str:
+    """Return the table of all adversaries in the split by power law."""
+    rows = _where(grid.read("rffl_fairness"), partition="POW")
+    names = [name for name in _labels(rows, "adversary") if name != "nobody"]
+    lines = []
+    for rule in _labels(rows, "strategy")[1:]:
+        cells = [_where(rows, strategy=rule, adversary=name) for name in names]
+        lines.append([rule, *(f"{_percent(c, 'best')}{_caught(c)}" for c in cells)])
+    return _table(["rule", *names], lines)
+
+
+def participants() -> str:
+    """Return the table of five and twenty participants, and of a majority of free-riders."""
+    rows = grid.read("rffl_participants")
+    lines = []
+    for size in _labels(rows, "participants"):
+        for rule in _labels(rows, "strategy"):
+            own = _where(rows, participants=size, strategy=rule)
+            calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
+            lines.append([size, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
+    head = ["participants", "rule", *_twice(_FAIR), "riders removed", "honest removed"]
+    return _table(head, lines)
+
+
+def schools() -> str:
+    """Return the table of the schools."""
+    rows = grid.read("rffl_schools")
+    names = _labels(rows, "adversary")
+    lines = []
+    for rule in _labels(rows, "strategy"):
+        own = _where(rows, strategy=rule)
+        calm = _where(own, adversary="nobody")
+        cells = [_where(own, adversary=name) for name in names]
+        shares = [f"{_percent(c, 'mean')}{_caught(c)}" if c else "" for c in cells]
+        lines.append([rule, _spread(calm, "fairness", 1), *shares, _removed(calm)[1]])
+    return _table(["rule", "fairness", *names, "honest removed, nobody"], lines)
+
+
+def shapley() -> str:
+    """Return the table of contributions: Shapley values beside reputations and examples."""
+    rows = grid.read("rffl_shapley")
+    lines = []
+    for split in _labels(rows, "split"):
+        own = _where(rows, split=split)
+        names = ("linear", "ranks", "by_examples")
+        lines.append([f"`{split}`", *(_spread(own, name, 100) for name in names)])
+    head = ["split", "values and reputations", "their ranks", "values and examples"]
+    return _table(head, lines)
+
+
+TABLES = {
+    "rffl_rewards": rewards,
+    "rffl_adversaries": adversaries,
+    "rffl_participants": participants,
+    "rffl_schools": schools,
+    "rffl_shapley": shapley,
+}
+_FAIR = ("fairness", "best", "mean", "worst")
+
+
+def _twice(names: Iterable[str]) -> list[str]:
+    return [f"{name}{suffix}" for suffix in ("", ", riders") for name in names]
+
+
+def _fair(rows: Sequence[Row]) -> list[str]:
+    shares = [_percent(rows, name) for name in _FAIR[1:]]
+    return [_spread(rows, "fairness", 1), *shares] if rows else [""] * len(_FAIR)
+
+
+def _removed(rows: Sequence[Row]) -> list[str]:
+    """Return how many free-riders and how many honest clients were removed, and when."""
+    judged_ = [row for row in rows if "caught" in row]
+    if not judged_:
+        return ["", ""]
+    caught = [round for row in judged_ for round in row["caught"]]
+    wronged = [str(len(row["wronged"])) for row in judged_]
+    of = sum(row["malicious"] for row in judged_)
+    return [f"{len(caught)} of {of}{_rounds(caught)}" if of else "", ", ".join(wronged)]
+
+
+def _caught(rows: Sequence[Row]) -> str:
+    told, wronged = _removed(rows)
+    return f" ({told}; honest {wronged})" if told else ""
+
+
+def _rounds(rounds: Sequence[int]) -> str:
+    if not rounds:
+        return ""
+    first, last = min(rounds), max(rounds)
+    return f", round {first}" + (f" to {last}" if last > first else "")
+
+
+def _percent(rows: Sequence[Row], name: str) -> str:
+    return _spread(rows, name, 100)
+
+
+def _spread(rows: Sequence[Row], name: str, scale: float) -> str:
+    values = [scale * row[name] for row in rows if row.get(name) is not None]
+    if not values:
+        return "-"
+    digits = 1 if scale == 100 else 0
+    told = f"{mean(values):.{digits}f}"
+    return f"{told} ± {stdev(values):.{digits}f}" if len(values) > 1 else told
+
+
+def _labels(rows: Iterable[Row], key: str) -> list[str]:
+    return list(dict.fromkeys(row[key] for row in rows))
+
+
+def _where(rows: Iterable[Row], **labels: str) -> list[Row]:
+    return [row for row in rows if all(row[key] == value for key, value in labels.items())]
+
+
+def _table(head: Sequence[str], lines: Iterable[Sequence[str]]) -> str:
+    rows = [head, ["---"] * len(head), *lines]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
