@@ -20,9 +20,10 @@ __all__ = ["Claim", "Section", "difference", "number", "rows", "write"]
 
 HEAD = """# Benchmarks
 
-Made by `make bench` on {date}; do not edit. `make bench BENCHMARKS="rules training"` repeats only
-those groups, and `make bench BENCHMARKS=--quick` tries everything once with little work and
-writes nothing.
+Made by `make bench`, last on {date}; do not edit. `make bench BENCHMARKS="rules training"` repeats
+only those groups, of which the others keep what is on record in `benchmarks/results.json`; each
+table says when and on what it was measured. `make bench BENCHMARKS=--quick` tries everything once
+with little work and writes nothing.
 
 {machine}
 
@@ -155,8 +156,8 @@ def raw(results: Mapping[str, Measured]) -> dict[str, Any]:
     }
 
 
-def machine() -> str:
-    """Return what this ran on."""
+def cores() -> str:
+    """Return how many cores there are, and of what."""
     cpu = next(
         (
             line.partition(":")[2].strip()
@@ -165,10 +166,15 @@ def machine() -> str:
         ),
         platform.machine(),
     )
+    return f"{os.cpu_count()} cores of {cpu}"
+
+
+def machine() -> str:
+    """Return what the last run was on."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     ours = [f"{name} {_version(name)}" for name in PACKAGES]
     return (
-        f"Machine: {os.cpu_count()} cores of {cpu}, {memory:.0f} GiB, {platform.system()}, Python "
+        f"Last on {cores()}, {memory:.0f} GiB, {platform.system()}, Python "
         f"{platform.python_version()}, load {os.getloadavg()[1]:.1f} at the end.\n\n"
         f"Versions: {', '.join(ours + _peers())}."
     )
@@ -198,8 +204,9 @@ def write(results: Path, page: Path, new: Mapping[str, Section], order: Sequence
     """Add sections to the results of earlier runs, and write the page of all of them."""
     kept = json.loads(results.read_text("utf-8")) if results.exists() else {}
     today = f"{date.today():%d %B %Y}"
-    kept |= {key: {"date": today, **asdict(section)} for key, section in new.items()}
-    results.write_text(json.dumps(kept, indent=1), "utf-8")
+    made = {"date": today, "cores": cores()}
+    kept |= {key: {**made, **asdict(section)} for key, section in new.items()}
+    results.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n", "utf-8")
     page.write_text(render(kept, order), "utf-8")
 
 
@@ -208,7 +215,7 @@ def render(kept: Mapping[str, dict[str, Any]], order: Sequence[str]) -> str:
     sections, dates = {}, {}
     for key in (key for key in order if key in kept):
         fields = dict(kept[key])
-        dates[key] = fields.pop("date")
+        dates[key] = f"{fields.pop('date')}, {fields.pop('cores')}"
         claims = [Claim(**claim) for claim in fields.pop("claims")]
         sections[key] = Section(claims=claims, **fields)
     text = HEAD.format(date=f"{date.today():%d %B %Y}", machine=machine())
