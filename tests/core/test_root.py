@@ -119,3 +119,15 @@ def test_the_server_s_examples_are_nobody_else_s():
     assert held.sort().values.equal(torch.arange(10_000))
     assert world.root.equal(scenario.world().root)
     assert Scenario.parse({"clients": 10}).world().root is None
+
+
+def test_accuracies_are_the_shares_of_its_examples_that_models_get_right(task):
+    models = torch.stack([task.init(), torch.zeros_like(task.init())])
+
+    found = root_of(task).accuracies(models)
+
+    x, y = task.data.x[:40], task.data.y[:40]
+    right = [(task.logits(model, x).argmax(dim=1) == y).double().mean() for model in models]
+    assert found.dtype == torch.float64
+    assert found.tolist() == [share.item() for share in right]
+    assert 0 < found[0] < 1
