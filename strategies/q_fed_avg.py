@@ -24,9 +24,9 @@ class QFedAvg(Aggregator):
     the larger q, the more the worst-off decide, and the shorter the steps.
 
     No robustness at all: losses are what clients claim.  Whoever says that it loses most, counts
-    most; so do clients whose data are wrong, who really lose much.  Whatever the rule, the server
-    counts no claim beyond a hundred times the round's median, or below a hundredth of it.  Clients
-    of other Flower apps have to say what they lose before they train, not while.
+    most (`loss_inflation`); so do clients whose data are wrong, who really lose much.  Whatever the
+    rule, the server counts no claim beyond a hundred times the round's median, or below a hundredth
+    of it.  Clients of other Flower apps have to say what they lose before they train, not while.
 
     The weights of a round add up to less than 1, because a step has to be shorter where the loss
     to the power q + 1 bends more than the loss itself: for updates u and losses F, client k weighs

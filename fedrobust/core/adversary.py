@@ -121,6 +121,10 @@ class Attack(Behavior):
         """Return how many examples ``[m]`` the clients say they have, in place of the truth."""
         return examples
 
+    def losses(self, losses: Tensor) -> Tensor:
+        """Return what clients say they lose by the model ``[m]``, where they are asked."""
+        return losses
+
     def goal(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return test inputs and the labels the adversary wants; None if it wants only harm.
 
@@ -187,6 +191,12 @@ class Adversary:
         for attack in self.attacks:
             examples = attack.claims(examples)
         return examples
+
+    def losses(self, losses: Tensor) -> Tensor:
+        """Return what its clients say they lose by the model ``[m]``."""
+        for attack in self.attacks:
+            losses = attack.losses(losses)
+        return losses
 
     def goal(self, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor] | None:
         """Return test inputs and the labels it wants, of the first attack that has a goal."""

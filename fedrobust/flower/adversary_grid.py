@@ -1,6 +1,6 @@
 """Let adversaries rewrite what the clients they control send."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from logging import getLogger
 from time import perf_counter
@@ -17,6 +17,7 @@ from fedrobust.core.seeds import Purpose
 from fedrobust.core.trial import Trial
 from fedrobust.core.world import World
 from fedrobust.errors import ConfigError
+from fedrobust.flower.exchange import EXAMPLES, LOSS
 from fedrobust.flower.intercepting import InterceptingGrid
 from fedrobust.flower.traffic import Traffic
 
@@ -26,6 +27,8 @@ Rehearse = Callable[[Tensor, Sequence[int], Tensor, torch.Generator, Tensor | No
 """What a server would make of updates ``[n, d]`` of n clients who claim to have ``[n]`` examples
 and, maybe, to lose ``[n]``: its update ``[d]``, or None if it would keep its model.  It changes
 nothing."""
+
+Claims = dict[str, Tensor]  # what clients say of themselves ``[m]``, by how a reply calls it
 
 _STREAMS = 1 << 20  # adversaries that may have streams of their own beside those of their clients
 
@@ -92,19 +95,17 @@ class AdversaryGrid(InterceptingGrid):
         faults = admission.faults_of_rows(traffic.updates)
         honest = [p for p, c in enumerate(who) if c not in hostile and faults[p] is None]
         sent: dict[int, Tensor] = {}
-        claimed: dict[int, int] = {}
+        said: list[tuple[int, str, float]] = []
         for adversary in active:
             own = [p for p, c in enumerate(who) if c in adversary.clients]
             if own:
-                true = traffic.examples[own]
-                claims = adversary.claims(true)
-                if claims is not true:
-                    claimed |= dict(zip(own, claims.tolist(), strict=True))
+                claims = _claims(adversary, traffic, own)
+                said += _lies(claims, traffic, own)
                 sent |= self._crafted(adversary, own, honest, traffic, claims, round)
         for place, row in sent.items():
             traffic.replace(place, row)
-        for place, examples in claimed.items():
-            traffic.claim(place, examples)
+        for place, key, value in said:
+            traffic.claim(place, key, value)
 
     def _crafted(
         self,
@@ -112,7 +113,7 @@ class AdversaryGrid(InterceptingGrid):
         own: list[int],
         honest: list[int],
         traffic: Traffic,
-        claims: Tensor,
+        claims: Claims,
         round: int,
     ) -> dict[int, Tensor]:
         """Return the row ``[d]`` that each client of an adversary sends, by its place.
@@ -155,7 +156,7 @@ class AdversaryGrid(InterceptingGrid):
         return Trial.of(self._world, adversary, clients)
 
     def _rehearsed(
-        self, traffic: Traffic, mind: list[int], claims: Tensor, round: int, rows: Tensor
+        self, traffic: Traffic, mind: list[int], claims: Claims, round: int, rows: Tensor
     ) -> Tensor | None:
         """Return what the server would make of the round with `rows` ``[m, d]`` of one mind.
 
@@ -163,6 +164,27 @@ class AdversaryGrid(InterceptingGrid):
         """
         assert self._rehearse is not None
         updates, examples = traffic.updates.clone(), traffic.examples.clone()
-        updates[mind], examples[mind] = rows, claims
+        losses = None if traffic.losses is None else traffic.losses.clone()
+        updates[mind], examples[mind] = rows, claims[EXAMPLES]
+        if losses is not None:
+            losses[mind] = claims[LOSS]
         generator = seeds.generator(self._seed, Purpose.REHEARSAL, round)
-        return self._rehearse(updates, traffic.clients, examples, generator, traffic.losses)
+        return self._rehearse(updates, traffic.clients, examples, generator, losses)
+
+
+def _claims(adversary: Adversary, traffic: Traffic, own: list[int]) -> Claims:
+    """Return what the clients of an adversary say of themselves."""
+    claims = {EXAMPLES: adversary.claims(traffic.examples[own])}
+    if traffic.losses is not None:
+        claims[LOSS] = adversary.losses(traffic.losses[own])
+    return claims
+
+
+def _lies(claims: Claims, traffic: Traffic, own: list[int]) -> Iterator[tuple[int, str, float]]:
+    """Yield what is not as their clients have it: whose, which, and the number."""
+    for key, values in claims.items():
+        truth = traffic.examples if key == EXAMPLES else traffic.losses
+        assert truth is not None
+        for place, value, true in zip(own, values.tolist(), truth[own].tolist(), strict=True):
+            if value != true:
+                yield place, key, value

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite, nan
-from typing import Self
+from typing import Any, Self
 
 import torch
 from flwr.app import ArrayRecord, Message, RecordDict
@@ -99,18 +99,27 @@ class Traffic:
             {key: crafted if r is model else r for key, r in reply.content.items()}
         )
 
-    def claim(self, place: int, examples: float) -> None:
-        """Let a client say that it has so many examples."""
-        row = self.rows[place]
-        if not isfinite(examples):
-            return  # it has said nothing that could be changed
-        if isinstance(self._replies, CohortReplies) and self._replies.untouched:
-            self._replies.examples[row] = int(examples)
+    def claim(self, place: int, key: str, value: float) -> None:
+        """Let a client say another number of its examples, or of what it loses, if it says one.
+
+        Args:
+            place: which client.
+            key: `EXAMPLES` or `LOSS`.
+            value: what it shall say; one that is not finite is not said.
+        """
+        if not isfinite(value):
             return
-        records = self._replies[row].content.metric_records.values()
-        for record in records:
-            if EXAMPLES in record:
-                record[EXAMPLES] = int(examples)
+        row, said = self.rows[place], int(value) if key == EXAMPLES else value
+        if isinstance(self._replies, CohortReplies) and self._replies.untouched:
+            told: list[Any] | None = (
+                self._replies.examples if key == EXAMPLES else self._replies.losses
+            )
+            if told is not None:
+                told[row] = said
+            return
+        for record in self._replies[row].content.metric_records.values():
+            if key in record:
+                record[key] = said
 
 
 def _number(claim: object) -> float:

@@ -105,6 +105,7 @@ LISTS = [
     ["patch_backdoor", {"name": "adaptive", "attack": "rescaling", "objective": "success"}],
     [{"name": "adaptive", "attack": "ipm", "objective": "loss"}],
     ["distributed_backdoor", "sample_count_inflation"],
+    ["sign_flip", "loss_inflation"],
     ["free_rider", "additive_noise"],
 ]
 

@@ -8,6 +8,7 @@ from torch.nn.functional import cross_entropy
 
 from fedrobust.core.admission import claimed_losses
 from fedrobust.core.cohort import losses_of
+from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
 from fedrobust.flower.fault_grid import FaultGrid
 from fedrobust.flower.local_grid import LocalGrid
@@ -81,6 +82,25 @@ def test_the_rule_learns_the_same_from_a_cohort_and_from_messages():
 
     assert whole == [pytest.approx(round, rel=1e-5) for round in single]
     assert len(set(whole[1])) > 1
+
+
+@pytest.mark.parametrize("grid", [LocalGrid, Open])
+def test_a_liar_counts_as_if_it_lost_as_much_as_it_says(grid):
+    """In the first round all start alike, so that only what client 2 says has changed."""
+    scenario = Scenario.parse(FAIR)
+    liar = {"attack": {"name": "loss_inflation", "factor": 4.0}, "clients": [2]}
+    (adversary,) = Scenario.parse({**FAIR, "adversary": [liar]}).adversaries
+    losses = losses_of(scenario.world(), scenario.world().task.init(), range(5))
+
+    def lying(inner, size):
+        return AdversaryGrid(grid(inner, size), [adversary])
+
+    true, lied = weights(grid)[0], weights(lying)[0]
+
+    q = true[2] / losses[2], lied[2] / (4 * losses[2])  # with q = 1 weights grow with losses
+    for client in (0, 1, 3, 4):
+        assert true[client] / losses[client] == pytest.approx(q[0], rel=1e-5)
+        assert lied[client] / losses[client] == pytest.approx(q[1], rel=1e-5)
 
 
 def test_flowers_own_q_fed_avg_comes_to_the_same_model():
