@@ -1,12 +1,13 @@
-"""Write docs/gallery.md, docs/gallery/*.svg and README.md's picture from a study's results.
+"""Write docs/gallery.md, docs/gallery/*.svg and README.md's picture from results.
 
-Run ``fedrobust compare``, then ``python docs/make_gallery.py FOLDER`` with the folder it names.
-The picture is of the page in Chromium, driven by Playwright.
+Run ``fedrobust compare`` and ``fedrobust simulate examples/papers/rffl/free_riders.toml
+--standalone``, then ``python docs/make_gallery.py FOLDER FOLDER`` with the folders that they name.
+README.md's picture is of the first one's page in Chromium, driven by Playwright.
 """
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from fedrobust.report.content import Content
@@ -32,6 +33,8 @@ CAPTIONS = {
     "case.",
     "fairness": "What clients get for what they give: below the dotted line a client counts for "
     "less than its examples would make it.",
+    "roc": "How well a rule's suspicions tell malicious clients from honest ones, whatever the "
+    "threshold: along the top left is best, the dotted line is chance.",
     "reputation": "What a rule that keeps reputations thinks of each client, round by round; a "
     "cross is a removal.",
     "reward": "How much of the aggregate each client gets for it.",
@@ -47,14 +50,15 @@ _INTRODUCTION = """<!-- Written by docs/make_gallery.py; change that, not this. 
 
 # Gallery
 
-{name}: every picture below is one that `fedrobust report` writes into the folder `figures/` of a
-report, as SVG for screens and as PDF for papers. None was touched by hand. `fedrobust compare`
-without a study of your own runs the study behind them, and `python docs/make_gallery.py FOLDER`
-writes this page anew from its results, whose final models hash to `{hash}`. Where a rule keeps
-reputations there are also `reputation`, `reward` and `gain`: what it thinks of each client, what it
-gives it, and what clients gain by the federation.
+Every picture below is one that `fedrobust report` writes into the folder `figures/` of a report,
+as SVG for screens and as PDF for papers. None was touched by hand. `docs/make_gallery.py` says how
+this page is written anew.
 """
-_PICTURE = """## {title}
+_STUDY = """## {name}
+
+Its final models hash to `{hash}`.
+"""
+_PICTURE = """### {title}
 
 ![{title}](gallery/{name}.svg)
 
@@ -62,23 +66,31 @@ _PICTURE = """## {title}
 """
 
 
-def gallery(content: Content) -> Iterator[tuple[str, bytes]]:
+def gallery(contents: Iterable[Content]) -> Iterator[tuple[str, bytes]]:
     """Yield the path and the text of each file below `docs/`, the page last.
+
+    Args:
+        contents: what there is to show; what one has shown no later one shows again.
 
     Raises:
         ValueError: if a picture is too large for a repository.
     """
-    parts = [_INTRODUCTION.format(name=content.name, hash=content.results_hash[:12])]
-    for name, drawing in drawings(content):
-        stem = name.rstrip("_0123456789")
-        data = drawn(drawing, "svg")
-        if len(data) > LARGEST:
-            raise ValueError(
-                f"{name}.svg may have {LARGEST} bytes, not {len(data)}: report a smaller study."
-            )
-        title = stem.replace("_", " ").capitalize()
-        parts.append(_PICTURE.format(title=title, name=name, caption=CAPTIONS[stem]))
-        yield f"gallery/{name}.svg", data
+    parts, seen = [_INTRODUCTION], set()
+    for content in contents:
+        parts.append(_STUDY.format(name=content.name, hash=content.results_hash[:12]))
+        for name, drawing in drawings(content):
+            if name in seen:
+                continue
+            seen.add(name)
+            stem = name.rstrip("_0123456789")
+            data = drawn(drawing, "svg")
+            if len(data) > LARGEST:
+                raise ValueError(
+                    f"{name}.svg may have {LARGEST} bytes, not {len(data)}: report a smaller study."
+                )
+            title = stem.replace("_", " ").capitalize()
+            parts.append(_PICTURE.format(title=title, name=name, caption=CAPTIONS[stem]))
+            yield f"gallery/{name}.svg", data
     yield "gallery.md", "\n".join(parts).encode()
 
 
@@ -106,6 +118,6 @@ def picture(content: Content) -> bytes:
 if __name__ == "__main__":
     from fedrobust.report.gathering import content_of
 
-    told = content_of(Path(sys.argv[1]))
-    for path, data in [*gallery(told), ("report.png", picture(told))]:
+    told = [content_of(Path(folder)) for folder in sys.argv[1:]]
+    for path, data in [*gallery(told), ("report.png", picture(told[0]))]:
         put(Path(__file__).parent / path, data)

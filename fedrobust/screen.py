@@ -92,17 +92,24 @@ def describe(scenario: Scenario) -> str:
 
 
 def outcome_table(outcomes: list[tuple[str, Outcome]]) -> Table:
-    """Return a table with a row a run."""
-    backdoor = any(o.summary.attack_success is not None for _, o in outcomes)
+    """Return a table with a row a run.
+
+    Where clients have models of their own, the mean accuracy of those stands beside that of the
+    server's: one that nobody gets may know nothing.
+    """
+    summaries = [outcome.summary for _, outcome in outcomes]
+    backdoor = any(s.attack_success is not None for s in summaries)
+    own = any(s.collaboration is not None for s in summaries)
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("run", no_wrap=True)
-    for title in ["accuracy", "worst class", *(["attack success"] if backdoor else []), "seconds"]:
+    more = [*(["own models"] if own else []), *(["attack success"] if backdoor else [])]
+    for title in ["accuracy", "worst class", *more, "seconds"]:
         table.add_column(title, justify="right")
     table.add_column("model hash")
-    for label, outcome in outcomes:
-        s = outcome.summary
+    for (label, outcome), s in zip(outcomes, summaries, strict=True):
+        mean = [_percent(s.collaboration.mean if s.collaboration else None)] if own else []
         success = [_percent(s.attack_success)] if backdoor else []
-        figures = [_percent(s.accuracy), _percent(s.worst_class_accuracy), *success]
+        figures = [_percent(s.accuracy), _percent(s.worst_class_accuracy), *mean, *success]
         table.add_row(label, *figures, f"{s.seconds:.1f}", outcome.model_hash[:8])
     return table
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from fedrobust.core.admission import Fault
 from fedrobust.core.mishap import WAITING
-from fedrobust.results import detection, outcomes
+from fedrobust.results import detection, outcomes, roc
 from fedrobust.results.collaboration import Collaboration, collaboration
 from fedrobust.results.detection import Tally
 from fedrobust.results.outcomes import Goal, Minority, average
@@ -46,6 +46,7 @@ class Summary:
     selective: bool  # whether the rule leaves out most honest clients too, by design
     relative_weight: float | None  # of a malicious client, where an honest one counts 1
     tally: Tally | None  # of updates that were excluded or not; None if the rule does not say
+    auc: float | None  # how often it suspects a malicious client more than an honest one
     minority: Minority | None  # whose class the wrongly excluded honest clients hold
     distance: float | None  # of a step from the mean of the honest updates; median
     kappa: float | None  # its square over the variance of the honest updates; median
@@ -202,6 +203,7 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
         excluded_honest=wrong,
         selective=selective,
         tally=detection.overall(store, run),
+        auc=_auc(store, run, scenario) if hostile else None,
         minority=outcomes.minority(store, run, wrong) if wrong and not selective else None,
         distance=distance,
         kappa=kappa,
@@ -209,6 +211,12 @@ def summarise(store: Store, run: str, scenario: Scenario) -> Summary:
         seconds=seconds,
         collaboration=collaboration(store, run, scenario),
     )
+
+
+def _auc(store: Store, run: str, scenario: Scenario) -> float | None:
+    """Return how often malicious clients are the more suspect; None if nobody is judged."""
+    rows = detection.judged(store, run, trust=scenario.rule.rule.scores_trust)
+    return roc.auc(rows) if rows.suspicion.nunique() > 1 else None
 
 
 class _Clean(NamedTuple):

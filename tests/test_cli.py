@@ -126,6 +126,19 @@ def test_clients_that_a_rule_removes_are_told_of_at_once_and_at_the_end(fedrobus
     assert result["collaboration"]["removals"] == told
 
 
+def test_what_clients_own_models_are_worth_stands_beside_the_servers_model(fedrobust, tmp_path):
+    (tmp_path / "rffl.toml").write_text(RFFL)
+
+    said = fedrobust("simulate", "rffl.toml", "rounds=2", "--standalone")
+
+    head = next(line for line in said.splitlines() if "model hash" in line)
+    alone = next(line for line in said.splitlines() if "each alone" in line and ":" not in line)
+    assert head.split() == "run accuracy worst class own models seconds model hash".split()
+    server, _, own = (float(word[:-1]) for word in alone.split() if word.endswith("%"))
+    assert own > server + 20
+    assert "own models" not in fedrobust("simulate", *SMALL)
+
+
 def test_quiet_is_the_accuracy_alone(fedrobust):
     fedrobust("init")
 

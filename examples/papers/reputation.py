@@ -10,7 +10,8 @@ from examples.papers import grid
 from fedrobust.axes import shown
 from fedrobust.comparing import compare
 from fedrobust.results.collaboration import collaboration
-from fedrobust.results.detection import auc, judged
+from fedrobust.results.detection import judged
+from fedrobust.results.roc import auc
 from fedrobust.results.store import Store
 from fedrobust.study import Cell, Study
 

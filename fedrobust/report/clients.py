@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["Clients", "Reputations", "Timeline"]
+__all__ = ["Clients", "Reputations", "Roc", "Timeline"]
 
 
 @dataclass(frozen=True)
@@ -42,3 +42,14 @@ class Reputations:
     role: list[str]
     reputation: list[list[float | None]]  # its share of that of all; 0 once it is removed
     quota: list[list[float | None]]  # how much of the aggregate it gets
+
+
+@dataclass(frozen=True)
+class Roc:
+    """How the rule's suspicions set malicious updates apart from honest ones, in one run.
+
+    Lists of equal length, from a suspicion that nobody reaches to one that all do.
+    """
+
+    honest: list[float]  # the share of honest updates that are as suspect
+    malicious: list[float]  # the same of malicious ones

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 from fedrobust.axes import Role
-from fedrobust.report.clients import Clients, Reputations, Timeline
+from fedrobust.report.clients import Clients, Reputations, Roc, Timeline
 from fedrobust.report.trials import Tuning
 from fedrobust.results.rows import finite
 
@@ -106,6 +106,7 @@ class Cell:
     timeline: Timeline | None  # of the first run; None where the rule excludes nobody by weight
     scenario: str  # of the first run, as TOML to copy
     reputations: Reputations | None = None  # of the first run; None where the rule keeps none
+    roc: Roc | None = None  # of the first run; None where nobody attacks, or the rule judges nobody
 
 
 @dataclass(frozen=True)

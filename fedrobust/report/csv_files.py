@@ -38,6 +38,8 @@ def csv_files(content: Content) -> dict[str, str]:
     if any(cell.reputations for cell in content.cells):
         header = [*where, "run", "client", "role", "round", "reputation", "quota"]
         files["reputations"] = _text(header, _reputations(content))
+    if any(cell.roc for cell in content.cells):
+        files["roc"] = _text([*where, "run", "honest", "malicious"], _rocs(content))
     if content.tuning:
         tuned = [list(one.values) for one in (content.tuning[0], content.tuning[0].trials[0])]
         header = [axis for axes in tuned for axis in axes]
@@ -124,6 +126,13 @@ def _reputations(content: Content) -> Iterator[Row]:
                 who = [cell.runs[0].id, client, _plain(role)]
                 for point in zip(r.rounds, *lines, strict=True):
                     yield [*_at(content, cell), *who, *point]
+
+
+def _rocs(content: Content) -> Iterator[Row]:
+    for cell in content.cells:
+        if cell.roc is not None:
+            for point in zip(cell.roc.honest, cell.roc.malicious, strict=True):
+                yield [*_at(content, cell), cell.runs[0].id, *point]
 
 
 def _costs(content: Content) -> Iterator[Row]:

@@ -19,15 +19,17 @@ from fedrobust.report.planned import Plan, Planned, planned
 from fedrobust.report.statistics import figure
 from fedrobust.report.weakness import unsettled, weak_attacks
 from fedrobust.results.collaboration import collaboration
+from fedrobust.results.detection import judged
 from fedrobust.results.store import Store
 
 __all__ = ["content_of"]
 
 _CURVES = ("accuracy", "attack_success")
-_BYTES = 600_000  # of the four kinds of data of runs together, so that the page stays small
+_BYTES = 600_000  # of the five kinds of data of runs together, so that the page stays small
 _CURVE_POINT = 42  # bytes of a round in the curves of a cell, about
 _CLIENT = 40  # bytes of a client in a cell, about
 _STANDING = 14  # bytes of a client's reputation and quota in a round, about
+_ROC_POINT = 14  # bytes of one in a cell, about
 
 
 def content_of(folder: Path) -> Content:
@@ -58,7 +60,7 @@ class _Gathering:
             )  # fmt: skip
             self.groups.setdefault(key, []).append(run)
         self.seeds = len({run.seed for run in plan.runs})
-        self.budget = _BYTES // (4 * max(1, len(self.groups)))  # of each of the four in a cell
+        self.budget = _BYTES // (5 * max(1, len(self.groups)))  # of each of the five in a cell
         self.figures = self._figures()
 
     def content(self, folder: str) -> Content:
@@ -185,18 +187,18 @@ class _Gathering:
     def _first(self, run: Planned) -> dict[str, Any]:
         """Return what is told of a cell's first run only."""
         assert run.run is not None and run.scenario is not None
-        rows = readings.judged_rows(self.store, run.run.id)
-        scenario = run.scenario
+        scenario, rule = run.scenario, run.scenario.rule.rule
+        rows = judged(self.store, run.run.id, trust=rule.scores_trust)
         most = max(30, self.budget // _CLIENT)
         bins = min(60, max(10, self.budget // min(scenario.clients, readings.MOST_CLIENTS)))
         points = self.budget // (_STANDING * min(scenario.clients, readings.MOST_LINES))
-        keeps = scenario.rule.rule.keeps_reputations
         return {
             "clients": readings.clients(self.store, run.run.id, scenario, rows, most),
             "timeline": readings.timeline(rows, scenario.rounds, bins),
             "reputations": readings.reputations(rows, scenario.rounds, min(60, max(10, points)))
-            if keeps
+            if rule.keeps_reputations
             else None,
+            "roc": readings.roc(rows, min(60, max(12, self.budget // _ROC_POINT))),
         }
 
     def _times(self, runs: Sequence[Planned]) -> dict[str, float]:

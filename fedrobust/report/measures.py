@@ -110,6 +110,14 @@ MEASURES: dict[Measure, Callable[[Summary], float | None]] = {
         "of precision and recall.",
     ): _in_tally("f1"),
     Measure(
+        "auc",
+        "Detection AUC",
+        "share",
+        "higher",
+        "How often the rule suspects a malicious update more than an honest one of the same round, "
+        "by its scores or weights: 50 % is chance.  No threshold plays a part.",
+    ): _of("auc"),
+    Measure(
         "wronged",
         "Honest updates left out",
         "share",

@@ -37,6 +37,7 @@ _SCRIPTS = (
     "curves",
     "placing",
     "scatter",
+    "roc",
     "fairness",
     "reputation",
     "timeline",

@@ -6,11 +6,11 @@ from statistics import mean, median
 from typing import TYPE_CHECKING
 
 from fedrobust.core.mishap import WAITING
-from fedrobust.report.clients import Clients, Reputations, Timeline
+from fedrobust.report.clients import Clients, Reputations, Roc, Timeline
 from fedrobust.report.content import Band, Split
 from fedrobust.results import outcomes
+from fedrobust.results import roc as curves
 from fedrobust.results.collaboration import alone, own_accuracies
-from fedrobust.results.detection import judged
 from fedrobust.results.reputations import removals
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "clients",
     "curve",
-    "judged_rows",
     "phases",
     "reputations",
+    "roc",
     "split",
     "timeline",
     "traffic",
@@ -162,6 +162,21 @@ def reputations(rows: "DataFrame", rounds: int, points: int) -> Reputations | No
     )
 
 
+def roc(rows: "DataFrame", points: int) -> Roc | None:
+    """Return how suspicions set malicious updates apart; None if the rule judges nobody.
+
+    Args:
+        rows: of a run, as `judged` returns them.
+        points: how many to return at most; they are spread evenly, with both ends.
+    """
+    found = curves.roc(rows) if rows.suspicion.nunique() > 1 else None
+    if found is None:
+        return None
+    last = len(found[0]) - 1
+    kept = sorted({round(i * last / (points - 1)) for i in range(points)})
+    return Roc(*([_rounded(float(line[i])) or 0.0 for i in kept] for line in found))
+
+
 def split(store: Store, run: str, setting: int, seed: int) -> Split | None:
     """Return who holds how many examples of each class; None where nobody entered it."""
     rows = store.connection.execute(
@@ -201,11 +216,6 @@ def traffic(store: Store, run: str) -> dict[str, float]:
     if sent is None:
         return {}
     return {"bytes": sent + received, "bytes_sent": sent, "bytes_received": received}
-
-
-def judged_rows(store: Store, run: str) -> "DataFrame":
-    """Return what happened to each client in each round."""
-    return judged(store, run, trust=False)
 
 
 def _roles(rows: "DataFrame") -> dict[int, str]:

@@ -5,6 +5,7 @@ from math import isnan
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from fedrobust.core.admission import Fault
+from fedrobust.results.roc import auc
 from fedrobust.results.store import Store
 
 if TYPE_CHECKING:
@@ -13,14 +14,12 @@ if TYPE_CHECKING:
 __all__ = [
     "RoleReport",
     "Tally",
-    "auc",
     "exclusions",
     "judged",
     "overall",
     "per_round",
     "relative_weight",
     "report",
-    "roc",
 ]
 
 _HARMLESS = ", ".join(f"'{fault}'" for fault in Fault if not fault.hostile)
@@ -150,54 +149,6 @@ def judged(store: Store, run: str, *, trust: bool) -> "DataFrame":
     most = ranks.groupby(rows["round"]).transform("count")
     rows["suspicion"] = (ranks - 1) / (most - 1).where(most > 1)
     return rows
-
-
-def auc(rows: "DataFrame", role: str) -> float | None:
-    """Return how often the rule suspects one of a role more than an honest client.
-
-    Pairs within a round count, and a tie for half: 1 is perfect, and 0.5 is chance.
-
-    Args:
-        rows: as `judged` returns them.
-        role: which one.
-
-    Returns:
-        None where nothing is known.
-    """
-    from sklearn.metrics import roc_auc_score
-
-    known = rows[rows.suspicion.notna() & rows.role.isin(["honest", role])]
-    areas, pairs = [], []
-    for _, own in known.groupby("round"):
-        positive = own.role == role
-        if (count := int(positive.sum()) * int((~positive).sum())) > 0:
-            areas.append(float(roc_auc_score(positive, own.suspicion)))
-            pairs.append(count)
-    if not pairs:
-        return None
-    return sum(area * count for area, count in zip(areas, pairs, strict=True)) / sum(pairs)
-
-
-def roc(rows: "DataFrame", role: str) -> "tuple[Any, Any] | None":
-    """Return false and true positive rates of one role against honest clients, to draw.
-
-    They are of ranks within rounds, put together over all rounds.
-
-    Args:
-        rows: as `judged` returns them.
-        role: which one.
-
-    Returns:
-        Two arrays of equal length; None where nothing is known.
-    """
-    from sklearn.metrics import roc_curve
-
-    known = rows[rows.suspicion.notna() & rows.role.isin(["honest", role])]
-    positive = known.role == role
-    if positive.all() or not positive.any():
-        return None
-    false, true, _ = roc_curve(positive, known.suspicion)
-    return false, true
 
 
 def report(rows: "DataFrame") -> list[RoleReport]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from random import Random
 
-from fedrobust.report.clients import Clients, Reputations, Timeline
+from fedrobust.report.clients import Clients, Reputations, Roc, Timeline
 from fedrobust.report.content import (
     Axis,
     Band,
@@ -33,6 +33,7 @@ MEASURES = [
     Measure("lost", "Accuracy lost", "share", "lower", "Below the mean while nobody attacks."),
     Measure("attack_success", "Attack success", "share", "lower", "10 % is chance."),
     Measure("f1", "Detection F1", "share", "higher", "Of updates left out."),
+    Measure("auc", "Detection AUC", "share", "higher", "50 % is chance."),
     Measure("bytes", "Bytes a round", "bytes", "lower", "Sent and received."),
     Measure("seconds", "Seconds a round", "seconds", "lower", "Of the server and all clients."),
 ]
@@ -116,6 +117,7 @@ def _cell(random: Random, d: int, t: int, s: int, seeds: int, threat: str) -> Ce
     weighs = d in (0, 3)
     if weighs and t:
         figures["f1"] = _figure(random, 0.7, seeds)
+        figures["auc"] = Figure(0.6 + 0.1 * d, None, None, [0.6 + 0.1 * d] * seeds)
     clients = Clients(
         list(range(12)),
         role,
@@ -135,6 +137,7 @@ def _cell(random: Random, d: int, t: int, s: int, seeds: int, threat: str) -> Ce
     return Cell(
         d, t, s, "done", "", runs, figures, curves, clients, timeline if weighs else None,
         f'rounds = 100\nstrategy = ["{d}"]\n', reputations if d == 3 else None,
+        Roc([0.0, 0.1, 0.3, 1.0], [0.0, 0.6, 0.9, 1.0]) if weighs and t else None,
     )  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def test_one_seed_one_defense_and_one_threat_can_be_drawn():
 def test_where_nothing_has_finished_nothing_is_drawn():
     content = sample()
     empty = {"state": "missing", "runs": [], "figures": {}, "curves": {}}
-    empty |= {"clients": None, "timeline": None, "reputations": None}
+    empty |= {"clients": None, "timeline": None, "reputations": None, "roc": None}
     cells = [replace(c, **empty) for c in content.cells]
     nothing = replace(content, cells=cells, rankings=[], splits=[], times=[{}] * len(cells))
 
@@ -236,6 +236,19 @@ def test_the_line_of_a_client_ends_at_zero_with_a_cross_where_it_is_removed(name
     ends = [(line.get_xdata()[-1], line.get_ydata()[-1], line.get_marker()) for line in axes.lines]
     assert ends == [(40, 0.0, "X") if client == 1 else (100, 0.1, "") for client in range(12)]
     assert [line.get_linestyle() for line in axes.lines] == ["--"] * 3 + ["-"] * 9
+
+
+def test_rules_that_judge_clients_have_a_curve_under_each_attack():
+    content = one_setting(sample())
+
+    drawing = dict(drawings(content))["roc"]
+
+    assert [axes.get_title() for axes in drawing.axes] == ["ALIE", "backdoor", "free-riders"]
+    for axes, judging in zip(drawing.axes, [2, 2, 1], strict=True):  # one cell is not defined
+        lines = [line for line in axes.lines if line.get_color() != "black"]
+        assert len(lines) == judging
+        assert list(lines[0].get_xdata()) == content.cell(0, 1, 0).roc.honest
+        assert list(lines[0].get_ydata()) == content.cell(0, 1, 0).roc.malicious
 
 
 def test_a_rule_that_rewards_all_the_same_has_reputations_alone():

@@ -27,7 +27,7 @@ def content():
 
 
 def test_every_picture_is_on_the_page_with_a_caption(maker, content):
-    files = dict(maker["gallery"](content))
+    files = dict(maker["gallery"]([content, content]))
 
     *pictures, page = files
     shown = re.findall(r"!\[[^]]+\]\(([^)]+)\)", files[page].decode())
@@ -41,4 +41,4 @@ def test_a_picture_too_large_for_a_repository_is_refused(maker, content, monkeyp
     monkeypatch.setitem(gallery.__globals__, "LARGEST", 1000)
 
     with pytest.raises(ValueError, match=r"heat_map_score\.svg may have 1000 bytes, not \d+"):
-        list(gallery(content))
+        list(gallery([content]))

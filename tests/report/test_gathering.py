@@ -14,6 +14,7 @@ from fedrobust.report import readings
 from fedrobust.report.gathering import content_of
 from fedrobust.report.measures import figures_of
 from fedrobust.report.weakness import weak_attacks
+from fedrobust.results import detection
 from fedrobust.results.detection import overall
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
@@ -291,7 +292,7 @@ def test_a_folder_in_which_nothing_finished_is_refused(tmp_path):
 def test_of_many_clients_some_of_each_role_are_told(results):
     with Store(results, create=False) as store:
         run = store.run(content_of(results).cells[1].runs[0].id)
-        rows = readings.judged_rows(store, run.id)
+        rows = detection.judged(store, run.id, trust=False)
         found = readings.clients(store, run.id, Scenario.parse(run.scenario), rows, most=4)
 
     assert len(found.client) == 4
@@ -379,3 +380,39 @@ def test_runs_of_different_strength_are_told_apart_by_it(tmp_path):
             shares = {store.run(run.id).scenario["adversary"][0]["share"] for run in cell.runs}
             assert len(shares) == 1
             assert len(cell.runs) == 2
+
+
+def suspicions(honest, malicious):
+    """The rows of a round, by how suspect clients are."""
+    roles = ["honest"] * len(honest) + ["alie"] * len(malicious)
+    return pd.DataFrame({"round": 1, "role": roles, "suspicion": [*honest, *malicious]})
+
+
+def test_a_curve_of_detection_has_both_ends_however_few_points_it_has():
+    rows = suspicions([i / 100 for i in range(0, 100, 2)], [i / 100 for i in range(1, 100, 2)])
+
+    whole, few = (readings.roc(rows, points=points) for points in (1000, 5))
+
+    assert len(whole.honest) > 50
+    assert len(few.honest) == 5
+    for found in (whole, few):
+        assert (found.honest[0], found.malicious[0]) == (0, 0)
+        assert (found.honest[-1], found.malicious[-1]) == (1, 1)
+        assert found.malicious == sorted(found.malicious)
+
+
+@pytest.mark.parametrize(
+    ("honest", "malicious"), [([0.1, 0.9], []), ([0.5, 0.5], [0.5]), ([None], [None])]
+)
+def test_where_nobody_attacks_or_nobody_is_suspected_there_is_no_curve(honest, malicious):
+    assert readings.roc(suspicions(honest, malicious), points=60) is None
+
+
+def test_cells_of_rules_that_judge_have_curves_and_areas_under_attack(content):
+    judging = [c for c in content.cells if c.roc is not None]
+
+    assert judging
+    for found in judging:
+        assert not content.threats[found.threat].plain
+        assert 0 <= found.figures["auc"].mean <= 1
+    assert cell(content, "mean", "nobody").roc is None

@@ -70,7 +70,7 @@ def test_no_special_character_is_left_as_it_is(label):
 def test_every_table_is_balanced_and_rectangular(label):
     files = latex(labelled(sample(), label))
 
-    assert len(files) == 15
+    assert len(files) == 17
     for name, text in files.items():
         if name == "tables.tex":
             continue
@@ -115,7 +115,7 @@ def test_the_best_is_bold_and_what_cannot_be_told_from_it_underlined():
 def test_a_label_of_each_table_is_its_own():
     labels = re.findall(r"\\label\{([^}]*)\}", "".join(latex(sample()).values()))
 
-    assert len(set(labels)) == len(labels) == 14
+    assert len(set(labels)) == len(labels) == 16
 
 
 def test_figures_of_a_column_align():

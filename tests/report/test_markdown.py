@@ -37,7 +37,7 @@ def test_every_row_of_a_table_has_as_many_cells_as_its_header():
 
     blocks = [b for b in markdown(content).strip().split("\n\n") if b.startswith("|")]
 
-    assert len(blocks) == 14
+    assert len(blocks) == 16
     for block in blocks:
         assert len({len(re.findall(r"(?<!\\)\|", line)) for line in block.split("\n")}) == 1
 

@@ -19,7 +19,8 @@ def content():
     """The sample, with a cell left out, one not begun, roles and phases as runs have them."""
     whole = sample()
     left_out, later = whole.cell(1, 1, 0), whole.cell(1, 2, 0)
-    empty = {"runs": [], "figures": {}, "curves": {}, "clients": None, "timeline": None}
+    empty = {"runs": [], "figures": {}, "curves": {}}
+    empty |= dict.fromkeys(["clients", "timeline", "reputations", "roc"])
     missing = replace(later, state="missing", why="seeds 0, 1, 2 have not finished", **empty)
     cells = [missing if cell is later else cell for cell in whole.cells if cell is not left_out]
     times = [{"aggregate": 0.001 * (1 + c.defense), "clients": 0.1} for c in cells]
@@ -272,6 +273,16 @@ def test_the_dialog_of_a_cell_has_its_reputations(tab):
 
     tab.click("#details .close")
     assert tab.locator("#details-clients-reputation").count() == 0
+
+
+def test_detection_is_drawn_for_every_attack_with_a_line_for_every_rule_that_judges(tab):
+    assert tab.locator("#detection figure").count() == 3  # nobody is detected where nobody attacks
+    lines = drawn(tab, "roc-1").locator(".js-line")
+    caption = tab.inner_text("#roc-1-figure figcaption")
+
+    assert lines.count() == 2 + 1  # with that of chance
+    assert "NNM + <b>Krum</b> & co_1 50% (90.0\u202f%) is highest, mean (60.0\u202f%)" in caption
+    assert caption.endswith("Seed 0.")
 
 
 def test_what_the_rule_takes_has_a_scale_of_its_own(tab):

@@ -149,7 +149,7 @@ def test_without_any_defense_the_page_still_stands(tab):
     tab.click("#defense-none")
 
     assert rows(tab, "heat") == []
-    assert tab.locator("main section").count() == 10
+    assert tab.locator("main section").count() == 11
 
 
 def test_another_setting_shows_its_own_numbers(tab, content):

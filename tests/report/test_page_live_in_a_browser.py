@@ -18,7 +18,7 @@ def content():
 
 def test_before_any_run_is_done_the_page_says_so(browser, content, tmp_path):
     cells = [replace(c, state="missing", figures={}, curves={}, runs=[]) for c in content.cells]
-    cells = [replace(cell, clients=None, timeline=None) for cell in cells]
+    cells = [replace(cell, clients=None, timeline=None, roc=None) for cell in cells]
     nothing = replace(content, cells=cells, headlines=[], rankings=[], splits=[], times=[])
     (tmp_path / "report.html").write_text(page(nothing), encoding="utf-8")
 

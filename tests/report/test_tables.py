@@ -285,4 +285,4 @@ def test_every_table_is_rectangular_and_has_a_name_of_its_own(seeds):
     for table in found:
         assert {len(row) for row in table.rows} <= {len(table.header)} == {len(table.align)}
         assert table.rows or table.caption
-    assert len({table.name for table in found}) == len(found) == 16
+    assert len({table.name for table in found}) == len(found) == 18

@@ -129,18 +129,6 @@ def test_who_is_never_found_is_said_to_be(store):
     assert alie.auc == 0.5
 
 
-def test_a_perfect_detector_is_perfect_however_many_attackers_a_round_has(store):
-    many = [(c, "alie" if c < 3 else H, 0.25, float(c < 3)) for c in range(4)]
-    few = [(c, "alie" if c < 1 else H, 0.25, float(c < 1)) for c in range(4)]
-    run = recorded(store, many, few)
-
-    rows = detection.judged(store, run, trust=False)
-
-    assert detection.auc(rows, "alie") == 1.0
-    false, true = detection.roc(rows, "alie")
-    assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
-
-
 def test_updates_that_were_not_judged_are_no_time_to_detection(store):
     run = recorded(
         store,

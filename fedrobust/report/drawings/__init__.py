@@ -16,6 +16,7 @@ from fedrobust.report.drawings.heat_map import heat_map
 from fedrobust.report.drawings.ranks import ranks
 from fedrobust.report.drawings.reputation import gain, reputation
 from fedrobust.report.drawings.robustness import robustness
+from fedrobust.report.drawings.roc import roc
 from fedrobust.report.drawings.split import split
 from fedrobust.report.drawings.timeline import timeline
 
@@ -32,6 +33,7 @@ DRAWINGS: dict[str, Callable[[Content, int], Drawing | None]] = {
     **{f"curves_{name}": partial(curves, name=name) for name in ("accuracy", "attack_success")},
     "ranks": ranks,
     "robustness": robustness,
+    "roc": roc,
     "fairness": fairness,
     "reputation": partial(reputation, what="reputation"),
     "reward": partial(reputation, what="quota"),

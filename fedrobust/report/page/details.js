@@ -120,5 +120,6 @@ function drawingsOf(cell) {
     cell.clients && clientsFigures(cell, "details-clients"),
     cell.clients && reputationFigures(cell, "details-clients"),
     cell.timeline && timeline(cell, "details-timeline"),
+    cell.roc && rocFigure([cell], "details-roc", "Detection, whatever the threshold"),
   );
 }

@@ -6,6 +6,7 @@ const SECTIONS = {
   ranking,
   curves,
   tradeoff,
+  detection,
   fairness,
   cost,
   split,
