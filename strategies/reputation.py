@@ -2,8 +2,11 @@
 
 Xu and Lyu, "A Reputation Mechanism Is All You Need: Collaborative Fairness and Adversarial
 Robustness in Federated Learning", https://arxiv.org/abs/2011.10464, and the authors' code.
+Altruism and dropped updates are from Xu, Lyu, Ma, Miao, Foo and Low, "Gradient Driven Rewards to
+Guarantee Fairness in Collaborative Machine Learning", NeurIPS 2021, and its code.
 """
 
+from math import tanh
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -12,7 +15,7 @@ from torch import Tensor
 
 from fedrobust.core import rows
 from fedrobust.core.aggregator import Aggregate, Aggregator, RoundInfo
-from fedrobust.core.rewards import largest
+from fedrobust.core.rewards import Own, moves
 from fedrobust.core.standing import Standing, judged, shares_of, with_newcomers
 
 __all__ = ["Reputation"]
@@ -40,15 +43,17 @@ class Reputation(Aggregator):
     zero, which would turn updates around, count zero, and if all are zero they are equal again.  A
     full quota is the whole aggregate.  Everyone begins with the same reputation (code: with none,
     so that the first cosines decide alone).  The threshold is that before any removal of the round.
-    A client's own update is part of the aggregate too, and counts twice for it (code) unless
-    `exclude_own`.  With sampling or drop-outs, clients of a round share anew what reputation they
-    had between them, others keep theirs, and a newcomer begins with the average; the warm-up counts
-    the rounds in which a client took part.  The server's own model moves by the whole aggregate; no
-    client has to get it.
+    A client's own update is part of the aggregate too, and counts twice for it (code).  So models
+    drift apart, and even a full quota falls behind the mean; `own = "replaced"`, which is in
+    neither paper, holds them together, and `altruism` gives more to those who earn less: together
+    they cost fairness and win accuracy for everybody.  With sampling or drop-outs, clients of a
+    round share anew what reputation they had between them, others keep theirs, and a newcomer
+    begins with the average; the warm-up counts the rounds in which a client took part.  The
+    server's own model moves by the whole aggregate; no client has to get it.
 
     Weights are how much of each update is in the aggregate; scores are reputations after the round.
 
-    Cost: O(n d + d log d), and n models ``[d]``; with `exclude_own` O(n d log d).
+    Cost: O(n d + d log d), and n models ``[d]``; with `own = "excluded"` O(n d log d).
 
     Fields:
         max_norm: the bound on the norm of each update (Gamma).
@@ -59,7 +64,11 @@ class Reputation(Aggregator):
         first: whose updates count how much in the first round: all the same ("uniform"), or by how
             many examples clients claim ("examples", the paper).
         reward: whether quotas differ; if not, every reputable client gets the whole aggregate.
-        exclude_own: leave a client's own update out of the aggregate that it is rewarded with.
+        altruism: the larger, the more even are quotas: they are tanh(altruism * reputation), and
+            without it reputation, beside the highest (beta of the second paper).
+        own: what becomes of a client's own update in its own model.  The reward is "added" to it;
+            or so, without what is its own in the aggregate ("excluded"); or it is "replaced" in the
+            coordinates that are rewarded; or "dropped" in all (the second paper).
     """
 
     scores_trust: ClassVar[bool] = True
@@ -72,7 +81,8 @@ class Reputation(Aggregator):
     warm_up: NonNegativeInt = 10
     first: Literal["uniform", "examples"] = "uniform"
     reward: bool = True
-    exclude_own: bool = False
+    altruism: PositiveFloat | None = None
+    own: Own = "added"
 
     @property
     def by_client(self) -> bool:
@@ -104,16 +114,14 @@ class Reputation(Aggregator):
         earned = (after * held.sum()).tolist()
         new = judged(known, clients, earned, info.number, self.threshold, self.warm_up)
         scores = torch.tensor([new[c].reputation for c in clients], dtype=torch.float64)
-        quotas = scores / (max(standing.reputation for standing in new.values()) or 1.0)
-        if not self.reward:
-            quotas = quotas.sign()
-        rewards = self._rewards(update, scaled, weights, quotas, info)
+        quotas = self._quotas(scores, max(standing.reputation for standing in new.values()))
+        layers = info.layers or (updates.shape[1],)
         return Aggregate(
             update,
             {client: tuple(standing) for client, standing in new.items()},
             weights * factors,
             scores.to(updates),
-            info.starting_points + scaled + rewards,
+            info.starting_points + moves(scaled, weights, quotas, layers, self.own),
             quotas.to(updates),
         )
 
@@ -124,11 +132,10 @@ class Reputation(Aggregator):
         lengths = rows.norms(updates)
         return torch.where(lengths > 0, self.max_norm / lengths, 0.0).to(updates)
 
-    def _rewards(
-        self, update: Tensor, scaled: Tensor, weights: Tensor, quotas: Tensor, info: RoundInfo
-    ) -> Tensor:
-        """Return what each client gets of the aggregate ``[n, d]``, beside its own update."""
-        whole = update.expand_as(scaled)
-        if self.exclude_own:
-            whole = whole - weights[:, None] * scaled
-        return largest(whole, quotas, info.layers or (whole.shape[1],))
+    def _quotas(self, reputations: Tensor, highest: float) -> Tensor:
+        """Return which share of the aggregate clients get, in float64."""
+        if not self.reward:
+            return reputations.sign()
+        if self.altruism is None:
+            return reputations / (highest or 1.0)
+        return (self.altruism * reputations).tanh() / (tanh(self.altruism * highest) or 1.0)

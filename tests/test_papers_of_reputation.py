@@ -59,14 +59,33 @@ def test_the_single_run_is_one_of_those_that_are_studied():
 
     (twin,) = [
         cell.scenario
-        for cell in cells("rffl_fairness")
-        if list(cell.labels.values()) == ["reputation", "free-riders", "POW"] and cell.seed == 0
+        for cell in cells("rffl_generous")
+        if list(cell.labels.values()) == ["reputation, generous", "free-riders", "POW"]
+        and cell.seed == 0
     ]
     assert twin.training == scenario.training
     assert twin.rounds == scenario.rounds
     assert twin.partition == scenario.partition
     assert twin.strategy[0].model_dump() == scenario.strategy[0].model_dump()
     assert twin.adversaries[0].clients == scenario.adversaries[0].clients
+
+
+def test_what_is_on_record_is_not_run_again(tmp_path, monkeypatch):
+    (tmp_path / "small.toml").write_text(SMALL)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(reputation, "HOME", tmp_path)
+    monkeypatch.setitem(reputation.STUDIES, "rffl_participants", "small.toml")
+    small = [cell.scenario for cell in Study.load(tmp_path / "small.toml").cells()]
+    known = [{"digest": s.digest(), "accuracy": n} for n, s in enumerate(filter(None, small))]
+    monkeypatch.setattr(grid, "read", lambda table: known)
+    run = []
+    monkeypatch.setattr(reputation, "compare", lambda cells, *_: run.extend(cells))
+
+    rows = reputation.study("rffl_participants")
+
+    assert run == []
+    assert [row["accuracy"] for row in rows] == list(range(len(rows)))
+    assert {row["strategy"] for row in rows} == {"each alone", "mean", "reputation"}
 
 
 def test_a_study_becomes_rows_and_rows_become_tables(tmp_path, monkeypatch):

@@ -5,7 +5,6 @@ python -m examples.papers [--jobs 2] [--mnist] [TABLE ...]
 
 import argparse
 from collections.abc import Callable, Iterable
-from functools import partial
 from typing import Any
 
 from examples.papers import (
@@ -52,9 +51,9 @@ def main() -> None:
         if chosen.again:
             grid.forget(table)
         if name in NUMBERS:
-            grid.keep(table, NUMBERS[name])
+            grid.keep(table, grid.read(table) or NUMBERS[name]())
         elif name in reputation.STUDIES:
-            grid.keep(table, partial(reputation.study, name, chosen.jobs))
+            grid.keep(table, reputation.study(name, chosen.jobs))
         else:
             cells = RUNS[name](data="mnist") if on_mnist else RUNS[name]()
             grid.run(table, list(cells), chosen.jobs)

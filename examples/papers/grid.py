@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,11 +58,9 @@ def run(table: str, cells: Sequence[Cell], jobs: int = 1) -> list[dict[str, Any]
     return [{**rows[digest], **cell.labels} for digest, cell in scenarios.items()]
 
 
-def keep(table: str, compute: Callable[[], Iterable[Mapping[str, Any]]]) -> None:
-    """Put the rows of a table on record, unless they are."""
-    path = RESULTS / f"{table}.json"
-    if not path.exists():
-        _write(path, list(compute()))
+def keep(table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Put the rows of a table on record."""
+    _write(RESULTS / f"{table}.json", list(rows))
 
 
 def forget(table: str) -> None:

@@ -9,11 +9,13 @@ from typing import Any
 from examples.papers import grid
 from fedrobust.axes import shown
 from fedrobust.comparing import compare
-from fedrobust.results.collaboration import collaboration
+from fedrobust.results.collaboration import collaboration, own_accuracies
 from fedrobust.results.detection import judged
+from fedrobust.results.outcomes import final_since
 from fedrobust.results.roc import auc
 from fedrobust.results.store import Store
-from fedrobust.study import Cell, Study
+from fedrobust.scenario import Scenario
+from fedrobust.study import Study
 
 __all__ = ["STUDIES", "TABLES", "short", "study"]
 
@@ -21,40 +23,53 @@ HOME = Path(__file__).with_name("rffl")
 RUNS = Path("runs") / "papers"  # where the runs of a study are kept, so that it can go on
 STUDIES = {
     "rffl_fairness": "fairness.toml",
+    "rffl_generous": "rewards.toml",
     "rffl_participants": "participants.toml",
     "rffl_schools": "schools.toml",
 }
 _FIGURES = ("fairness", "rank_fairness", "best", "mean", "worst", "alone", "jain", "gini")
+_NEAR = 2.0  # points of accuracy
 Row = Mapping[str, Any]
 
 
 def study(table: str, jobs: int = 1) -> list[dict[str, Any]]:
-    """Run what is missing of a study, and return a row for each of its runs."""
-    cells = [c for c in Study.load(HOME / STUDIES[table]).cells() if c.scenario is not None]
+    """Return a row for each run of a study; those that are on record are not run again."""
+    known = {row["digest"]: row for row in grid.read(table)}
+    found = [(c, c.scenario) for c in Study.load(HOME / STUDIES[table]).cells() if c.scenario]
+    missing = [(cell, scenario) for cell, scenario in found if scenario.digest() not in known]
+    # Others are compared with what clients reach alone, which is not on record client by client.
+    needed = [c for c, s in found if s.digest() not in known or (missing and s.is_standalone)]
     folder = RUNS / table.removeprefix("rffl_")
-    compare(cells, folder, jobs)
+    compare(needed, folder, jobs)
     with Store(folder) as store:
-        return [_row(store, cell) for cell in cells]
+        for cell, scenario in missing:
+            known[scenario.digest()] = _row(store, cell.name, scenario)
+    # Names may have changed since; what was run has not.
+    return [
+        {**{shown(axis): name for axis, name in cell.labels.items()}, "seed": cell.seed}
+        | known[scenario.digest()]
+        for cell, scenario in found
+    ]
 
 
-def _row(store: Store, cell: Cell) -> dict[str, Any]:
-    assert cell.scenario is not None
-    run = store.latest(cell.scenario.digest(), status="finished")
-    found = None if run is None else collaboration(store, run.id, cell.scenario)
+def _row(store: Store, name: str, scenario: Scenario) -> dict[str, Any]:
+    run = store.latest(scenario.digest(), status="finished")
+    found = None if run is None else collaboration(store, run.id, scenario)
     if run is None or run.summary is None or found is None:
-        raise SystemExit(f"{cell.name} did not finish; run it again.")
-    rule = cell.scenario.rule.rule
-    row: dict[str, Any] = {shown(axis): name for axis, name in cell.labels.items()}
-    row |= {"seed": cell.seed, "accuracy": short(run.summary["accuracy"])}
-    row |= {name: short(getattr(found, name)) for name in _FIGURES}
-    rows = judged(store, run.id, trust=rule.scores_trust)
+        raise SystemExit(f"{name} did not finish; run it again.")
+    row: dict[str, Any] = {"accuracy": short(run.summary["accuracy"])}
+    row |= {figure: short(getattr(found, figure)) for figure in _FIGURES}
+    hostile = {client for adversary in scenario.adversaries for client in adversary.clients}
+    own = own_accuracies(store, run.id, final_since(scenario.rounds))
+    row["own"] = [short(rate) for client, rate in own.items() if client not in hostile]
+    rows = judged(store, run.id, trust=scenario.rule.rule.scores_trust)
     areas = [auc(rows, role) for role in rows.role.unique() if role != "honest"]
     row["auc"] = short(next((area for area in areas if area is not None), None))
     if found.removals is not None:
         row["malicious"] = found.removals.malicious
         row["caught"] = sorted(found.removals.caught.values())
         row["wronged"] = {str(c): round for c, round in found.removals.wronged.items()}
-    return row | {"digest": cell.scenario.digest()}
+    return row | {"digest": scenario.digest()}
 
 
 def short(value: float | None) -> float | None:
@@ -64,14 +79,35 @@ def short(value: float | None) -> float | None:
 
 def rewards() -> str:
     """Return the table of the three splits: nobody attacks, and two free-riders."""
-    rows = grid.read("rffl_fairness")
+    return _calm_and_riders("rffl_fairness", "partition", "split")
+
+
+def generous() -> str:
+    """Return the same of strict and generous rewards."""
+    return _calm_and_riders("rffl_generous", "partition", "split")
+
+
+def margins() -> str:
+    """Return how far honest clients are below the best that FedAvg gives any, seed by seed.
+
+    Free-riders are there, and are not there under FedAvg.
+    """
+    rows = _where(grid.read("rffl_generous"), partition="POW")
+    calm = {row["seed"]: row for row in _where(rows, strategy="mean", adversary="nobody")}
+    riders = _where(rows, adversary="free-riders")
+    rules = [rule for rule in _labels(riders, "strategy") if rule != "mean"]
     lines = []
-    for split in _labels(rows, "partition"):
-        for rule in _labels(rows, "strategy"):
-            own = _where(rows, partition=split, strategy=rule)
-            calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
-            lines.append([split, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
-    return _table(["split", "rule", *_twice(_FAIR), "riders removed", "honest removed"], lines)
+    for seed, reference in calm.items():
+        line = [str(seed), f"{100 * reference['best']:.1f}"]
+        for rule in rules:
+            (own,) = (row for row in _where(riders, strategy=rule) if row["seed"] == seed)
+            below = [100 * (reference["best"] - rate) for rate in own["own"]]
+            near = sum(points <= _NEAR + 1e-9 for points in below)
+            line.append(
+                f"{near} of {len(below)}; {min(below):.1f}, {mean(below):.1f}, {max(below):.1f}"
+            )
+        lines.append(line)
+    return _table(["seed", "best of FedAvg", *rules], lines)
 
 
 def adversaries() -> str:
@@ -87,15 +123,7 @@ def adversaries() -> str:
 
 def participants() -> str:
     """Return the table of five and twenty participants, and of a majority of free-riders."""
-    rows = grid.read("rffl_participants")
-    lines = []
-    for size in _labels(rows, "participants"):
-        for rule in _labels(rows, "strategy"):
-            own = _where(rows, participants=size, strategy=rule)
-            calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
-            lines.append([size, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
-    head = ["participants", "rule", *_twice(_FAIR), "riders removed", "honest removed"]
-    return _table(head, lines)
+    return _calm_and_riders("rffl_participants", "participants", "participants")
 
 
 def schools() -> str:
@@ -126,12 +154,25 @@ def shapley() -> str:
 
 TABLES = {
     "rffl_rewards": rewards,
+    "rffl_generous": generous,
+    "rffl_margins": margins,
     "rffl_adversaries": adversaries,
     "rffl_participants": participants,
     "rffl_schools": schools,
     "rffl_shapley": shapley,
 }
 _FAIR = ("fairness", "best", "mean", "worst")
+
+
+def _calm_and_riders(table: str, key: str, head: str) -> str:
+    rows = grid.read(table)
+    lines = []
+    for label in _labels(rows, key):
+        for rule in _labels(rows, "strategy"):
+            own = _where(rows, **{key: label}, strategy=rule)
+            calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
+            lines.append([label, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
+    return _table([head, "rule", *_twice(_FAIR), "riders removed", "honest removed"], lines)
 
 
 def _twice(names: Iterable[str]) -> list[str]:

@@ -20,7 +20,7 @@ def roc(content: Content, setting: int) -> Drawing | None:
     found = {(cell.threat, cell.defense): cell.roc for cell in cells if cell.roc is not None}
     seeds = sorted({cell.runs[0].seed for cell in cells})
     title = (
-        "Malicious updates flagged, in %, against honest ones, in %; "
+        "Detection: malicious updates flagged, in %, against honest ones, in %; "
         f"seed {', '.join(map(str, seeds))}"
     )
     return panels(content, setting, title, found, _line)

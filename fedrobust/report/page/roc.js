@@ -89,7 +89,7 @@ function rocPlot(cells) {
   const layout = {
     xaxis: axis("honest updates flagged"),
     yaxis: axis("malicious updates flagged"),
-    margin: { l: 60, r: 12, t: 8, b: 44 },
+    margin: { l: 60, r: 24, t: 8, b: 44 },
     hovermode: "closest",
   };
   return { data: [chance, ...lines], layout };
