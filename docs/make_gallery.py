@@ -33,8 +33,8 @@ CAPTIONS = {
     "case.",
     "fairness": "What clients get for what they give: below the dotted line a client counts for "
     "less than its examples would make it.",
-    "roc": "How well a rule's suspicions tell malicious clients from honest ones, whatever the "
-    "threshold: along the top left is best, the dotted line is chance.",
+    "detection": "How well a rule's suspicions tell malicious clients from honest ones, whatever "
+    "the threshold: along the top left is best, the dotted line is chance.",
     "reputation": "What a rule that keeps reputations thinks of each client, round by round; a "
     "cross is a removal.",
     "reward": "How much of the aggregate each client gets for it.",

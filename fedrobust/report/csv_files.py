@@ -39,7 +39,7 @@ def csv_files(content: Content) -> dict[str, str]:
         header = [*where, "run", "client", "role", "round", "reputation", "quota"]
         files["reputations"] = _text(header, _reputations(content))
     if any(cell.roc for cell in content.cells):
-        files["roc"] = _text([*where, "run", "honest", "malicious"], _rocs(content))
+        files["detection"] = _text([*where, "run", "honest", "malicious"], _rocs(content))
     if content.tuning:
         tuned = [list(one.values) for one in (content.tuning[0], content.tuning[0].trials[0])]
         header = [axis for axes in tuned for axis in axes]

@@ -95,13 +95,13 @@ def test_curves_of_detection_can_be_read_back():
     content = sample()
     cell = content.cell(3, 1, 0)
 
-    table = read(content, "roc")
+    table = read(content, "detection")
 
     own = table[table.run == cell.runs[0].id]
     assert own.honest.tolist() == cell.roc.honest
     assert own.malicious.tolist() == cell.roc.malicious
     calm = replace(content, cells=content.cells[:1], times=content.times[:1])
-    assert "roc.csv" not in csv_files(calm)
+    assert "detection.csv" not in csv_files(calm)
 
 
 def test_changes_have_a_file_where_there_is_another_report():

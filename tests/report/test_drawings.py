@@ -241,7 +241,7 @@ def test_the_line_of_a_client_ends_at_zero_with_a_cross_where_it_is_removed(name
 def test_rules_that_judge_clients_have_a_curve_under_each_attack():
     content = one_setting(sample())
 
-    drawing = dict(drawings(content))["roc"]
+    drawing = dict(drawings(content))["detection"]
 
     assert [axes.get_title() for axes in drawing.axes] == ["ALIE", "backdoor", "free-riders"]
     for axes, judging in zip(drawing.axes, [2, 2, 1], strict=True):  # one cell is not defined

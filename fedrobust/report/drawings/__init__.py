@@ -33,7 +33,7 @@ DRAWINGS: dict[str, Callable[[Content, int], Drawing | None]] = {
     **{f"curves_{name}": partial(curves, name=name) for name in ("accuracy", "attack_success")},
     "ranks": ranks,
     "robustness": robustness,
-    "roc": roc,
+    "detection": roc,
     "fairness": fairness,
     "reputation": partial(reputation, what="reputation"),
     "reward": partial(reputation, what="quota"),
