@@ -11,7 +11,7 @@ from fedrobust.core.adversary import Attack
 
 __all__ = ["LossInflation"]
 
-_LARGEST = 1e300  # claim: a server that reads more would read that it is not finite
+_LARGEST = 1e300  # claim; more could come out infinite, which no server counts
 
 
 class LossInflation(Attack):
@@ -20,8 +20,7 @@ class LossInflation(Attack):
     It adds to other attacks: listed with `sign_flip` it makes the flipped updates count more.  It
     hurts rules that let those count more whom the model serves worse (`q_fed_avg`), and no other:
     clients are not asked for their losses elsewhere, and the attack then does nothing.  The server
-    counts no claim beyond a hundred times the round's median, which a client that loses more than
-    others by chance reaches with less; a `factor` below 1 asks to count less.
+    counts no claim beyond a hundred times the round's median.
 
     Fields:
         factor: how many times as much to claim.

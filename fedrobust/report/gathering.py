@@ -198,7 +198,7 @@ class _Gathering:
             "reputations": readings.reputations(rows, scenario.rounds, min(60, max(10, points)))
             if rule.keeps_reputations
             else None,
-            "roc": readings.roc(rows, min(60, max(12, self.budget // _ROC_POINT))),
+            "roc": readings.detection(rows, min(60, max(12, self.budget // _ROC_POINT))),
         }
 
     def _times(self, runs: Sequence[Planned]) -> dict[str, float]:

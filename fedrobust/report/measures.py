@@ -115,7 +115,7 @@ MEASURES: dict[Measure, Callable[[Summary], float | None]] = {
         "share",
         "higher",
         "How often the rule suspects a malicious update more than an honest one of the same round, "
-        "by its scores or weights: 50 % is chance.  No threshold plays a part.",
+        "by its scores or else its weights, which need not mean suspicion: 50 % is chance.",
     ): _of("auc"),
     Measure(
         "wronged",

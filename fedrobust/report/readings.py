@@ -9,9 +9,9 @@ from fedrobust.core.mishap import WAITING
 from fedrobust.report.clients import Clients, Reputations, Roc, Timeline
 from fedrobust.report.content import Band, Split
 from fedrobust.results import outcomes
-from fedrobust.results import roc as curves
 from fedrobust.results.collaboration import alone, own_accuracies
 from fedrobust.results.reputations import removals
+from fedrobust.results.roc import roc
 from fedrobust.results.store import Store
 from fedrobust.scenario import Scenario
 
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 __all__ = [
     "clients",
     "curve",
+    "detection",
     "phases",
     "reputations",
-    "roc",
     "split",
     "timeline",
     "traffic",
@@ -162,14 +162,14 @@ def reputations(rows: "DataFrame", rounds: int, points: int) -> Reputations | No
     )
 
 
-def roc(rows: "DataFrame", points: int) -> Roc | None:
+def detection(rows: "DataFrame", points: int) -> Roc | None:
     """Return how suspicions set malicious updates apart; None if the rule judges nobody.
 
     Args:
         rows: of a run, as `judged` returns them.
         points: how many to return at most; they are spread evenly, with both ends.
     """
-    found = curves.roc(rows) if rows.suspicion.nunique() > 1 else None
+    found = roc(rows) if rows.suspicion.nunique() > 1 else None
     if found is None:
         return None
     last = len(found[0]) - 1

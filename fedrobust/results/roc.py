@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 if TYPE_CHECKING:
     from pandas import DataFrame
 
@@ -21,39 +23,51 @@ def auc(rows: "DataFrame", role: str | None = None) -> float | None:
     Returns:
         None where nothing is known.
     """
-    known = _told_apart(rows, role)
-    ranks = known.groupby("round").suspicion.rank().where(known.positive)
-    ours = known.positive.groupby(known["round"]).sum()
-    others = (~known.positive).groupby(known["round"]).sum()
-    wins = ranks.groupby(known["round"]).sum() - ours * (ours + 1) / 2
-    pairs = (ours * others).sum()
-    return float(wins.sum() / pairs) if pairs else None
+    found = _placed(rows, role)
+    pairs = found.others.sum()
+    return float(found.won.sum() / pairs) if pairs else None
 
 
 def roc(rows: "DataFrame", role: str | None = None) -> "tuple[Any, Any] | None":
-    """Return which shares of honest and of malicious updates are above a suspicion, to draw.
+    """Return which share of honest updates has to be flagged to flag a share of malicious ones.
 
-    Suspicions are ranks within rounds, put together over all rounds.
+    The suspicion of a malicious update is placed among those of the honest ones of its round, and
+    the curve rises where it is (Pepe and Cai, "The analysis of placement values for evaluating
+    discriminatory measures", Biometrics 2004).  So no round is compared with another, and the area
+    under the curve is `auc`.
 
     Args:
         rows: as `judged` returns them.
         role: which attack; None for all.
 
     Returns:
-        Two arrays of equal length, for falling suspicions; None where nothing is known.
+        The corners of the curve, from (0, 0) to (1, 1): two arrays of equal length; None where
+        nothing is known.
     """
-    from sklearn.metrics import roc_curve
-
-    known = _told_apart(rows, role)
-    if known.positive.all() or not known.positive.any():
+    found = _placed(rows, role)
+    if not len(found):
         return None
-    false, true, _ = roc_curve(known.positive, known.suspicion)
-    return false, true
+    steps = found.others.groupby(1 - found.won / found.others).sum().sort_index()
+    true = (steps.cumsum() / steps.sum()).to_numpy()
+    before = np.concatenate([[0.0], true[:-1]])
+    corners = np.stack([before, true], axis=1).ravel()
+    return (
+        np.concatenate([[0.0], np.repeat(steps.index.to_numpy(dtype=float), 2), [1.0]]),
+        np.concatenate([[0.0], corners, [1.0]]),
+    )
 
 
-def _told_apart(rows: "DataFrame", role: str | None) -> "DataFrame":
-    """Return suspicions of honest clients and of one attack, or all, the latter marked positive."""
+def _placed(rows: "DataFrame", role: str | None) -> "DataFrame":
+    """Return a row for each malicious update in a round with honest ones.
+
+    Columns ``others``: how many these are; ``won``: how many of them are less suspect.
+    """
     known = rows[rows.suspicion.notna()]
     if role is not None:
         known = known[known.role.isin(["honest", role])]
-    return known.assign(positive=known.role != "honest")
+    honest = known.role == "honest"
+    ours = known[~honest]
+    among_all = known.groupby("round").suspicion.rank()[~honest]
+    won = among_all - ours.groupby("round").suspicion.rank()
+    others = ours["round"].map(honest.groupby(known["round"]).sum())
+    return ours.assign(won=won, others=others)[others > 0]

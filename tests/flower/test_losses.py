@@ -6,7 +6,9 @@ from flwr.app import MetricRecord
 from flwr.serverapp import strategy as flower
 from torch.nn.functional import cross_entropy
 
+from fedrobust.attacks.loss_inflation import LossInflation
 from fedrobust.core.admission import claimed_losses
+from fedrobust.core.adversary import Adversary, Attack, Knowledge
 from fedrobust.core.cohort import losses_of
 from fedrobust.flower.adversary_grid import AdversaryGrid
 from fedrobust.flower.client_app import FedRobustApp
@@ -162,3 +164,28 @@ def test_an_attacker_who_knows_the_rule_rehearses_with_losses(tmp_path):
 
     assert adaptive.summary.kept == 0
     assert adaptive.model_hash != other.model_hash
+
+
+def test_who_knows_the_rule_rehearses_with_the_losses_it_lies_about():
+    class Probe(Attack):
+        def craft(self, view, state):
+            view.simulate(view.own)
+            return view.own, state
+
+    world, told = Scenario.parse(FAIR).world(), []
+
+    def rehearse(updates, clients, examples, generator, losses):
+        told.append(losses.tolist())
+        return updates[0]
+
+    clients = frozenset({1, 2})
+    adversary = Adversary((LossInflation(factor=4.0), Probe()), clients, Knowledge.RULE)
+    inner = LocalGrid(FedRobustApp(lambda _: world), 5)
+    outer = AdversaryGrid(inner, [adversary], rehearse=rehearse)
+    strategy = strategy_of(Scenario.parse(FAIR), world)
+
+    serve(outer, strategy, world, world.task.init(), 1, lambda *_: None)
+
+    true = losses_of(world, world.task.init(), range(5))
+    lied = [4 * loss if client in clients else loss for client, loss in enumerate(true)]
+    assert told == [pytest.approx(lied, rel=1e-6)]

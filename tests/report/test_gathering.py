@@ -391,7 +391,7 @@ def suspicions(honest, malicious):
 def test_a_curve_of_detection_has_both_ends_however_few_points_it_has():
     rows = suspicions([i / 100 for i in range(0, 100, 2)], [i / 100 for i in range(1, 100, 2)])
 
-    whole, few = (readings.roc(rows, points=points) for points in (1000, 5))
+    whole, few = (readings.detection(rows, points=points) for points in (1000, 5))
 
     assert len(whole.honest) > 50
     assert len(few.honest) == 5
@@ -405,7 +405,7 @@ def test_a_curve_of_detection_has_both_ends_however_few_points_it_has():
     ("honest", "malicious"), [([0.1, 0.9], []), ([0.5, 0.5], [0.5]), ([None], [None])]
 )
 def test_where_nobody_attacks_or_nobody_is_suspected_there_is_no_curve(honest, malicious):
-    assert readings.roc(suspicions(honest, malicious), points=60) is None
+    assert readings.detection(suspicions(honest, malicious), points=60) is None
 
 
 def test_cells_of_rules_that_judge_have_curves_and_areas_under_attack(content):

@@ -281,8 +281,8 @@ def test_detection_is_drawn_for_every_attack_with_a_line_for_every_rule_that_jud
     caption = tab.inner_text("#roc-1-figure figcaption")
 
     assert lines.count() == 2 + 1  # with that of chance
-    assert "NNM + <b>Krum</b> & co_1 50% (90.0\u202f%) is highest, mean (60.0\u202f%)" in caption
-    assert caption.endswith("Seed 0.")
+    assert "mean of 3 seeds: 90.0\u202f% of NNM + <b>Krum</b> & co_1 50%, down to 60.0" in caption
+    assert caption.endswith("Lines are of seed 0.")
 
 
 def test_what_the_rule_takes_has_a_scale_of_its_own(tab):

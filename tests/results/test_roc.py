@@ -1,10 +1,11 @@
 """Curves and areas against scikit-learn, and against every pair counted by hand."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import roc_auc_score, roc_curve
 
 from fedrobust.results.roc import auc, roc
 
@@ -38,31 +39,52 @@ def test_the_area_is_that_of_all_pairs_within_rounds(updates, role):
     assert auc(table(updates), role) == pytest.approx(counted(updates, role))
 
 
-@given(st.lists(UPDATE.filter(lambda update: update[2] is not None), min_size=2, max_size=40))
-def test_in_one_round_it_is_the_area_under_the_curve(updates):
-    rows = table([(1, role, value) for _, role, value in updates])
-    positive = rows.role != "honest"
+@given(st.lists(UPDATE, min_size=1, max_size=40), st.sampled_from([None, "alie", "ipm"]))
+def test_it_is_the_area_under_the_curve(updates, role):
+    rows = table(updates)
 
-    curve = roc(rows)
+    curve = roc(rows, role)
 
-    if positive.all() or not positive.any():
-        assert curve is None
-        assert auc(rows) is None
+    if curve is None:
+        assert auc(rows, role) is None
         return
     false, true = curve
     assert (false[0], true[0], false[-1], true[-1]) == (0, 0, 1, 1)
-    area = sum(
-        (b - a) * (c + d) / 2 for a, b, c, d in zip(false, false[1:], true, true[1:], strict=False)
+    assert (np.diff(false) >= 0).all()
+    assert (np.diff(true) >= 0).all()
+    assert np.trapezoid(true, false) == pytest.approx(auc(rows, role))
+
+
+@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True), st.data())
+def test_of_one_round_without_ties_it_is_the_curve_of_scikit_learn(suspicions, data):
+    roles = data.draw(
+        st.lists(
+            st.sampled_from(["honest", "alie"]),
+            min_size=len(suspicions),
+            max_size=len(suspicions),
+        ).filter(lambda roles: len(set(roles)) == 2)
     )
-    assert area == pytest.approx(auc(rows))
-    assert area == pytest.approx(roc_auc_score(positive, rows.suspicion))
+    rows = table([(1, role, value) for role, value in zip(roles, suspicions, strict=True)])
+
+    false, true = roc(rows)
+
+    positive = rows.role != "honest"
+    theirs = roc_curve(positive, rows.suspicion, drop_intermediate=False)
+    assert auc(rows) == pytest.approx(roc_auc_score(positive, rows.suspicion))
+    corners = {(round(x, 9), round(y, 9)) for x, y in zip(*theirs[:2], strict=True)}
+    assert {(round(x, 9), round(y, 9)) for x, y in zip(false, true, strict=True)} <= corners
 
 
 def test_a_perfect_detector_is_perfect_however_many_attackers_a_round_has():
     many = [(1, "alie" if c < 3 else "honest", float(c < 3)) for c in range(4)]
     few = [(2, "alie" if c < 1 else "honest", float(c < 1)) for c in range(4)]
 
-    assert auc(table(many + few)) == 1.0
+    calm = [(3, "honest", float(c)) for c in range(4)]
+    rows = table(many + few + calm)
+
+    assert auc(rows) == 1.0
+    false, true = roc(rows)
+    assert np.trapezoid(true, false) == 1.0
 
 
 def test_one_attack_is_set_apart_from_honest_clients_and_not_from_others():

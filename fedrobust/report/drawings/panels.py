@@ -24,6 +24,7 @@ def panels(
     title: str,
     found: Mapping[tuple[int, int], T],
     line: Callable[[Axes, T, dict[str, Any]], Line2D],
+    ground: Callable[[Axes], object] = lambda axes: None,
 ) -> Drawing | None:
     """Draw panels of one size, whose upright axes are shares; None where there is nothing.
 
@@ -33,6 +34,7 @@ def panels(
         title: of the drawing.
         found: what there is to draw, by threat and defense.
         line: draws one of these, in the looks of its defense, and returns its line.
+        ground: draws what lies below them.
     """
     threats = sorted({threat for threat, _ in found})
     if not threats:
@@ -49,6 +51,7 @@ def panels(
         if at >= len(threats):
             axes.remove()
             continue
+        ground(axes)
         for (threat, defense), what in sorted(found.items(), key=lambda pair: pair[0]):
             if threat == threats[at]:
                 lines[defense] = line(axes, what, _look(defense))

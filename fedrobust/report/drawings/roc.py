@@ -23,11 +23,14 @@ def roc(content: Content, setting: int) -> Drawing | None:
         "Detection: malicious updates flagged, in %, against honest ones, in %; "
         f"seed {', '.join(map(str, seeds))}"
     )
-    return panels(content, setting, title, found, _line)
+    return panels(content, setting, title, found, _line, _chance)
 
 
 def _line(axes: Axes, found: Roc, look: dict[str, Any]) -> Line2D:
-    axes.plot([0, 1], [0, 1], color="black", lw=0.6, ls=":", zorder=1)
     (line,) = axes.plot(found.honest, found.malicious, clip_on=False, **look)
-    style.percent(axes, "x")
     return line
+
+
+def _chance(axes: Axes) -> None:
+    axes.plot([0, 1], [0, 1], color="black", lw=0.6, ls=":", zorder=1)
+    style.percent(axes, "x")

@@ -33,7 +33,7 @@ function rocFigure(cells, id, title, level = "h3") {
     id,
     level,
     title,
-    caption: `${areasInWords(cells)} ${seedInWords(cells[0])}`,
+    caption: `${areasInWords(cells)} ${firstSeedsInWords(cells)}`.trim(),
     height: 340,
     draw: () => rocPlot(cells),
     table: () => ({
@@ -45,18 +45,22 @@ function rocFigure(cells, id, title, level = "h3") {
   });
 }
 
-// Of all seeds, while lines are of one.
+// Means over seeds, while lines are of the first of them.
 function areasInWords(cells) {
   const known = cells.filter((cell) => figureOf(cell, "auc"));
-  const area = (cell) => figureOf(cell, "auc").mean;
-  const say = (cell) => `${defenseName(cell.defense)} (${long(area(cell), "share")})`;
   if (!known.length) return "";
-  if (known.length === 1) return `Area under the curve over all seeds: ${say(known[0])}.`;
-  const ordered = known.toSorted((a, b) => area(b) - area(a));
-  return (
-    `Area under the curve over all seeds: ${say(ordered[0])} is highest, ` +
-    `${say(ordered.at(-1))} lowest.`
-  );
+  const area = (cell) => figureOf(cell, "auc").mean;
+  const [high, low] = [Math.max, Math.min].map((end) => long(end(...known.map(area)), "share"));
+  const name = (wanted) =>
+    listed(known.filter((cell) => long(area(cell), "share") === wanted).map((cell) => defenseName(cell.defense)));
+  const seeds = Math.max(...known.map((cell) => figureOf(cell, "auc").each.length));
+  const mean = `Area under the curve${seeds > 1 ? `, mean of ${seeds} seeds` : ""}: `;
+  return mean + (high === low ? `${high} of ${name(high)}.` : `${high} of ${name(high)}, down to ${low} of ${name(low)}.`);
+}
+
+function firstSeedsInWords(cells) {
+  const seeds = [...new Set(cells.map(({ runs }) => runs[0].seed))].toSorted((a, b) => a - b);
+  return `Lines are of seed ${listed(seeds.map(String))}.`;
 }
 
 function rocPlot(cells) {
