@@ -101,11 +101,11 @@ def outcome_table(outcomes: list[tuple[str, Outcome]]) -> Table:
     backdoor = any(s.attack_success is not None for s in summaries)
     own = any(s.collaboration is not None for s in summaries)
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("run", no_wrap=True)
+    table.add_column("run", min_width=20)
     more = [*(["own models"] if own else []), *(["attack success"] if backdoor else [])]
     for title in ["accuracy", "worst class", *more, "seconds"]:
-        table.add_column(title, justify="right")
-    table.add_column("model hash")
+        table.add_column(title, justify="right", no_wrap=True)
+    table.add_column("model hash", no_wrap=True)
     for (label, outcome), s in zip(outcomes, summaries, strict=True):
         mean = [_percent(s.collaboration.mean if s.collaboration else None)] if own else []
         success = [_percent(s.attack_success)] if backdoor else []

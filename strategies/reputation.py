@@ -44,12 +44,12 @@ class Reputation(Aggregator):
     full quota is the whole aggregate.  Everyone begins with the same reputation (code: with none,
     so that the first cosines decide alone).  The threshold is that before any removal of the round.
     A client's own update is part of the aggregate too, and counts twice for it (code).  So models
-    drift apart, and even a full quota falls behind the mean; `own = "replaced"`, which is in
-    neither paper, holds them together, and `altruism` gives more to those who earn less: together
-    they cost fairness and win accuracy for everybody.  With sampling or drop-outs, clients of a
-    round share anew what reputation they had between them, others keep theirs, and a newcomer
-    begins with the average; the warm-up counts the rounds in which a client took part.  The
-    server's own model moves by the whole aggregate; no client has to get it.
+    drift apart, and even a full quota falls behind the mean.  With `own = "dropped"` they stay
+    together: where clients' data are alike everybody's is about as good as the mean's, and still
+    the better the more its client contributes.  With sampling or drop-outs, clients of a round
+    share anew what reputation they had between them, others keep theirs, and a newcomer begins with
+    the average; the warm-up counts the rounds in which a client took part.  The server's own model
+    moves by the whole aggregate; no client has to get it.
 
     Weights are how much of each update is in the aggregate; scores are reputations after the round.
 
@@ -67,8 +67,8 @@ class Reputation(Aggregator):
         altruism: the larger, the more even are quotas: they are tanh(altruism * reputation), and
             without it reputation, beside the highest (beta of the second paper).
         own: what becomes of a client's own update in its own model.  The reward is "added" to it;
-            or so, without what is its own in the aggregate ("excluded"); or it is "replaced" in the
-            coordinates that are rewarded; or "dropped" in all (the second paper).
+            or so, without what is its own in the aggregate ("excluded"); or it is "dropped", so
+            that the reward is all, and the model of who is removed stays as it is (second paper).
     """
 
     scores_trust: ClassVar[bool] = True
@@ -121,7 +121,7 @@ class Reputation(Aggregator):
             {client: tuple(standing) for client, standing in new.items()},
             weights * factors,
             scores.to(updates),
-            info.starting_points + moves(scaled, weights, quotas, layers, self.own),
+            info.starting_points + moves(scaled, update, weights, quotas, layers, self.own),
             quotas.to(updates),
         )
 

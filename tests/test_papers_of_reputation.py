@@ -76,7 +76,10 @@ def test_what_is_on_record_is_not_run_again(tmp_path, monkeypatch):
     monkeypatch.setattr(reputation, "HOME", tmp_path)
     monkeypatch.setitem(reputation.STUDIES, "rffl_participants", "small.toml")
     small = [cell.scenario for cell in Study.load(tmp_path / "small.toml").cells()]
-    known = [{"digest": s.digest(), "accuracy": n} for n, s in enumerate(filter(None, small))]
+    known = [
+        {"strategy": "as it was called", "digest": s.digest(), "accuracy": n}
+        for n, s in enumerate(filter(None, small))
+    ]
     monkeypatch.setattr(grid, "read", lambda table: known)
     run = []
     monkeypatch.setattr(reputation, "compare", lambda cells, *_: run.extend(cells))

@@ -29,6 +29,7 @@ STUDIES = {
 }
 _FIGURES = ("fairness", "rank_fairness", "best", "mean", "worst", "alone", "jain", "gini")
 _NEAR = 2.0  # points of accuracy
+_MANY = 6  # runs whose removals are added up
 Row = Mapping[str, Any]
 
 
@@ -45,10 +46,10 @@ def study(table: str, jobs: int = 1) -> list[dict[str, Any]]:
         for cell, scenario in missing:
             known[scenario.digest()] = _row(store, cell.name, scenario)
     # Names may have changed since; what was run has not.
+    labels = [{shown(axis): name for axis, name in c.labels.items()} for c, _ in found]
     return [
-        {**{shown(axis): name for axis, name in cell.labels.items()}, "seed": cell.seed}
-        | known[scenario.digest()]
-        for cell, scenario in found
+        {**own, "seed": cell.seed, **known[scenario.digest()], **own}
+        for own, (cell, scenario) in zip(labels, found, strict=True)
     ]
 
 
@@ -171,8 +172,10 @@ def _calm_and_riders(table: str, key: str, head: str) -> str:
         for rule in _labels(rows, "strategy"):
             own = _where(rows, **{key: label}, strategy=rule)
             calm, riders = (_where(own, adversary=a) for a in ("nobody", "free-riders"))
-            lines.append([label, rule, *_fair(calm), *_fair(riders), *_removed(riders)])
-    return _table([head, "rule", *_twice(_FAIR), "riders removed", "honest removed"], lines)
+            removed = [_removed(calm)[1], *_removed(riders)]
+            lines.append([label, rule, *_fair(calm), *_fair(riders), *removed])
+    removed = ["honest removed", "riders removed", "honest removed, riders"]
+    return _table([head, "rule", *_twice(_FAIR), *removed], lines)
 
 
 def _twice(names: Iterable[str]) -> list[str]:
@@ -190,9 +193,10 @@ def _removed(rows: Sequence[Row]) -> list[str]:
     if not judged_:
         return ["", ""]
     caught = [round for row in judged_ for round in row["caught"]]
-    wronged = [str(len(row["wronged"])) for row in judged_]
+    wronged = [len(row["wronged"]) for row in judged_]
     of = sum(row["malicious"] for row in judged_)
-    return [f"{len(caught)} of {of}{_rounds(caught)}" if of else "", ", ".join(wronged)]
+    each = ", ".join(map(str, wronged)) if len(wronged) < _MANY else f"{sum(wronged)} in all"
+    return [f"{len(caught)} of {of}{_rounds(caught)}" if of else "", each]
 
 
 def _caught(rows: Sequence[Row]) -> str:

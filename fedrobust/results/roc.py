@@ -9,6 +9,8 @@ if TYPE_CHECKING:
 
 __all__ = ["auc", "roc"]
 
+_DIGITS = 12  # of shares: what differs beyond is rounding
+
 
 def auc(rows: "DataFrame", role: str | None = None) -> float | None:
     """Return how often the rule suspects a malicious client more than an honest one.
@@ -25,16 +27,16 @@ def auc(rows: "DataFrame", role: str | None = None) -> float | None:
     """
     found = _placed(rows, role)
     pairs = found.others.sum()
-    return float(found.won.sum() / pairs) if pairs else None
+    return float((found.less + found.at_most).sum() / (2 * pairs)) if pairs else None
 
 
 def roc(rows: "DataFrame", role: str | None = None) -> "tuple[Any, Any] | None":
     """Return which share of honest updates has to be flagged to flag a share of malicious ones.
 
     The suspicion of a malicious update is placed among those of the honest ones of its round, and
-    the curve rises where it is (Pepe and Cai, "The analysis of placement values for evaluating
-    discriminatory measures", Biometrics 2004).  So no round is compared with another, and the area
-    under the curve is `auc`.
+    the curve rises where it is, or across those that it ties with (Pepe and Cai, "The analysis of
+    placement values for evaluating discriminatory measures", Biometrics 2004).  So no round is
+    compared with another, and the area under the curve is `auc`.
 
     Args:
         rows: as `judged` returns them.
@@ -47,27 +49,36 @@ def roc(rows: "DataFrame", role: str | None = None) -> "tuple[Any, Any] | None":
     found = _placed(rows, role)
     if not len(found):
         return None
-    steps = found.others.groupby(1 - found.won / found.others).sum().sort_index()
-    true = (steps.cumsum() / steps.sum()).to_numpy()
-    before = np.concatenate([[0.0], true[:-1]])
-    corners = np.stack([before, true], axis=1).ravel()
-    return (
-        np.concatenate([[0.0], np.repeat(steps.index.to_numpy(dtype=float), 2), [1.0]]),
-        np.concatenate([[0.0], corners, [1.0]]),
+    places = [(1 - share / found.others).round(_DIGITS) for share in (found.at_most, found.less)]
+    # many updates have the same place, and together they are one step
+    steps = found.others.groupby([places[0].rename("begin"), places[1].rename("end")]).sum()
+    begin, end, weight = steps.reset_index().to_numpy(dtype=float).T
+    false = np.unique(np.concatenate([[0.0], begin, end, [1.0]]))[:, None]
+    width = np.where(end > begin, end - begin, 1.0)
+    rising = np.clip((false - begin) / width, 0, 1)
+    before, after = (
+        (np.where(end > begin, rising, jumped) * weight).sum(axis=1)
+        for jumped in (false > begin, false >= begin)
     )
+    corners = np.stack([before, after], axis=1).ravel()
+    return np.repeat(false[:, 0], 2), corners / corners[-1]
 
 
 def _placed(rows: "DataFrame", role: str | None) -> "DataFrame":
     """Return a row for each malicious update in a round with honest ones.
 
-    Columns ``others``: how many these are; ``won``: how many of them are less suspect.
+    Columns ``others``: how many these are; ``less`` and ``at_most``: how many of them are less
+    suspect, and how many are no more.
     """
     known = rows[rows.suspicion.notna()]
     if role is not None:
         known = known[known.role.isin(["honest", role])]
     honest = known.role == "honest"
     ours = known[~honest]
-    among_all = known.groupby("round").suspicion.rank()[~honest]
-    won = among_all - ours.groupby("round").suspicion.rank()
+    less, at_most = (
+        known.groupby("round").suspicion.rank(method)[~honest]
+        - ours.groupby("round").suspicion.rank(method)
+        for method in ("min", "max")
+    )
     others = ours["round"].map(honest.groupby(known["round"]).sum())
-    return ours.assign(won=won, others=others)[others > 0]
+    return ours.assign(less=less, at_most=at_most, others=others)[others > 0]

@@ -13,7 +13,7 @@ from fedrobust.core.rewards import largest, moves
 LAYERS = (5, 1, 3)
 D = sum(LAYERS)
 N = 4
-KINDS = ("added", "excluded", "replaced", "dropped")
+KINDS = ("added", "excluded", "dropped")
 
 
 def reference(updates, weights, quotas, own):
@@ -28,7 +28,7 @@ def reference(updates, weights, quotas, own):
             granted = places[: min(size, ceil(quotas[i] * size - 1e-9))]
             for p in range(begin, begin + size):
                 got = aggregate[p] if p in granted else 0.0
-                kept = 0.0 if own == "dropped" or (own == "replaced" and p in granted) else u[i, p]
+                kept = 0.0 if own == "dropped" else u[i, p]
                 moved[i, p] = kept + got
             begin += size
     return moved
@@ -49,16 +49,16 @@ def some(seed):
 def test_models_move_as_the_reference_says(own, seed, quotas):
     updates, weights = some(seed)
 
-    moved = moves(updates, weights, torch.tensor(quotas, dtype=torch.float64), LAYERS, own)
+    shares = torch.tensor(quotas, dtype=torch.float64)
+    moved = moves(updates, weights @ updates, weights, shares, LAYERS, own)
 
     assert np.allclose(moved, reference(updates, weights, quotas, own), atol=1e-6)
 
 
-@pytest.mark.parametrize("own", ["replaced", "dropped"])
-def test_with_full_quotas_all_models_move_alike(own):
+def test_with_full_quotas_all_models_move_alike_if_their_own_updates_are_dropped():
     updates, weights = some(1)
 
-    moved = moves(updates, weights, torch.ones(N), LAYERS, own)
+    moved = moves(updates, weights @ updates, weights, torch.ones(N), LAYERS, "dropped")
 
     assert torch.equal(moved, (weights @ updates).expand(N, -1))
 
@@ -67,17 +67,9 @@ def test_with_full_quotas_all_models_move_alike(own):
 def test_who_has_earned_nothing_has_what_it_learned_itself_unless_that_is_dropped(own):
     updates, weights = some(2)
 
-    moved = moves(updates, weights, torch.zeros(N), LAYERS, own)
+    moved = moves(updates, weights @ updates, weights, torch.zeros(N), LAYERS, own)
 
     assert torch.equal(moved, torch.zeros(N, D) if own == "dropped" else updates)
-
-
-def test_a_coordinate_that_is_granted_is_replaced_where_the_aggregate_stands_still_too():
-    updates = torch.tensor([[1.0, 2.0], [-1.0, 2.0]])
-
-    moved = moves(updates, torch.tensor([0.5, 0.5]), torch.ones(2), (2,), "replaced")
-
-    assert moved.tolist() == [[0.0, 2.0], [0.0, 2.0]]
 
 
 def test_the_largest_are_chosen_in_each_layer_and_of_equal_ones_the_first():

@@ -55,16 +55,13 @@ def test_it_is_the_area_under_the_curve(updates, role):
     assert np.trapezoid(true, false) == pytest.approx(auc(rows, role))
 
 
-@given(st.lists(st.floats(0, 1), min_size=2, max_size=30, unique=True), st.data())
-def test_of_one_round_without_ties_it_is_the_curve_of_scikit_learn(suspicions, data):
-    roles = data.draw(
-        st.lists(
-            st.sampled_from(["honest", "alie"]),
-            min_size=len(suspicions),
-            max_size=len(suspicions),
-        ).filter(lambda roles: len(set(roles)) == 2)
+@given(
+    st.lists(UPDATE.filter(lambda update: update[2] is not None), min_size=2, max_size=40).filter(
+        lambda updates: 0 < sum(role == "honest" for _, role, _ in updates) < len(updates)
     )
-    rows = table([(1, role, value) for role, value in zip(roles, suspicions, strict=True)])
+)
+def test_of_one_round_it_is_the_curve_of_scikit_learn(updates):
+    rows = table([(1, role, value) for _, role, value in updates])
 
     false, true = roc(rows)
 
