@@ -31,12 +31,13 @@ class Reputation(Aggregator):
     the highest: of each layer the coordinates that move most.  So those who contribute little get a
     model that is little better than their own, without a validation set.
 
-    Against free-riders, whose updates agree with nobody's, as long as they are fewer than honest
-    clients: a majority that agrees with itself, or honest clients who hold different classes,
-    whose cosines are as low as noise, may lose their reputation instead.  An attacker who agrees
-    with the others most of the time keeps it.  `max_norm` has to be below the usual length of
-    honest updates: where they are shorter, those of free-riders, who send what is as long as
-    allowed, are most of the aggregate, agree with it, and stay.
+    Against free-riders, whose updates agree with nobody's, unless clients are so few that one of
+    them is much of the aggregate.  A majority that agrees with itself takes over, and honest
+    clients who hold different classes, or few examples, whose cosines are as low as noise, may lose
+    their reputation instead.  An attacker who agrees with the others most of the time keeps it.
+    `max_norm` has to be below the usual length of honest updates: where they are shorter, those of
+    free-riders, who send what is as long as allowed, are most of the aggregate, agree with it, and
+    stay.
 
     Choices where paper and code differ or go wrong: an update longer than `max_norm` is cut to it
     (code), or every update made as long (`norms = "equal"`, the paper's text).  Reputations below
@@ -45,11 +46,11 @@ class Reputation(Aggregator):
     so that the first cosines decide alone).  The threshold is that before any removal of the round.
     A client's own update is part of the aggregate too, and counts twice for it (code).  So models
     drift apart, and even a full quota falls behind the mean.  With `own = "dropped"` they stay
-    together: where clients' data are alike everybody's is about as good as the mean's, and still
-    the better the more its client contributes.  With sampling or drop-outs, clients of a round
-    share anew what reputation they had between them, others keep theirs, and a newcomer begins with
-    the average; the warm-up counts the rounds in which a client took part.  The server's own model
-    moves by the whole aggregate; no client has to get it.
+    together: where clients' data are alike everybody's is about as good as the mean's, and most
+    often a little better the more its client contributes.  With sampling or drop-outs, clients of a
+    round share anew what reputation they had between them, others keep theirs, and a newcomer
+    begins with the average; the warm-up counts the rounds in which a client took part.  The
+    server's own model moves by the whole aggregate; no client has to get it.
 
     Weights are how much of each update is in the aggregate; scores are reputations after the round.
 

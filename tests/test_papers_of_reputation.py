@@ -149,7 +149,9 @@ def test_every_study_says_how_to_run_it():
 def test_shapley_values_of_three_seeds_are_on_record():
     rows = grid.read("rffl_shapley")
 
-    assert [(row["split"], row["seed"]) for row in rows] == list(product(shapley.SPLITS, range(3)))
+    wanted = list(product(shapley.SPLITS, shapley.RULES, range(3)))
+    assert [(row["split"], row["rewards"], row["seed"]) for row in rows] == wanted
+    assert [row["digest"] for row in rows] == [shapley.scenario(*one).digest() for one in wanted]
     for row in rows:
         assert row["linear"] == pytest.approx(pearson(row["values"], row["reputations"]), abs=1e-2)
         assert sum(row["reputations"]) == pytest.approx(1, abs=1e-3)

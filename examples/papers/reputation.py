@@ -146,10 +146,11 @@ def shapley() -> str:
     rows = grid.read("rffl_shapley")
     lines = []
     for split in _labels(rows, "split"):
-        own = _where(rows, split=split)
-        names = ("linear", "ranks", "by_examples")
-        lines.append([f"`{split}`", *(_spread(own, name, 100) for name in names)])
-    head = ["split", "values and reputations", "their ranks", "values and examples"]
+        for kind in _labels(rows, "rewards"):
+            own = _where(rows, split=split, rewards=kind)
+            names = ("linear", "ranks", "by_examples")
+            lines.append([f"`{split}`", kind, *(_spread(own, name, 100) for name in names)])
+    head = ["split", "rewards", "values and reputations", "their ranks", "values and examples"]
     return _table(head, lines)
 
 
